@@ -1,0 +1,1 @@
+"""What every layer above shares: the task, the scikit-learn bridge, parallel runs."""

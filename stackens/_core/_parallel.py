@@ -1,0 +1,167 @@
+"""Jobs side by side: one flat list, bounded threads, progress, results in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import joblib
+from sklearn.utils.parallel import Parallel, delayed
+from threadpoolctl import ThreadpoolController
+from tqdm import tqdm
+
+__all__ = ["Job", "n_workers", "run_jobs", "single_threaded_blas", "thread_budget"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A call that can run beside others.
+
+    Parameters
+    ----------
+    run : callable
+        The function to call.
+    args : tuple
+        Its arguments.
+    label : str
+        What the progress bar shows.
+    cost : float
+        Expected cost in any unit; jobs start in order of falling cost.
+    """
+
+    run: Callable[..., Any]
+    args: tuple[Any, ...]
+    label: str = ""
+    cost: float = 0.0
+
+
+def n_workers(n_jobs: int | None, n_tasks: int) -> int:
+    """Return how many jobs will run at the same time, following joblib's rules for None and -1."""
+    return max(1, min(joblib.effective_n_jobs(n_jobs), n_tasks))
+
+
+def thread_budget(workers: int) -> int | None:
+    """Threads that one job may use, or None (no bound) when jobs run one after another."""
+    return None if workers == 1 else max(1, joblib.cpu_count() // workers)
+
+
+def _limit(user_api: str, threads: int) -> Any:
+    """Limit the libraries of one kind only, because leaving a limit restores all it selected."""
+    controller = _thread_pools(len(sys.modules)).select(user_api=user_api)
+    return controller.limit(limits=threads)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules: int) -> ThreadpoolController:
+    """Find the BLAS and OpenMP libraries: slow, hence again only after something was imported."""
+    del n_modules
+    return ThreadpoolController()
+
+
+class _SingleThreadedBlas:
+    """Holds BLAS at one thread while at least one run of jobs goes on in this process.
+
+    A matrix product rounds differently with another number of threads, and results must not
+    depend on ``n_jobs``. BLAS thread counts belong to the process, hence the counter. The thread
+    that starts a run sets and restores them, never a job: OpenBLAS 0.3.30 ignores the calls of
+    other threads once one has made them.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._running == 0:
+                self._limits = _limit("blas", 1)
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._running == 0 and self._limits is not None:
+                self._limits.restore_original_limits()
+                self._limits = None
+
+
+single_threaded_blas = _SingleThreadedBlas()
+
+
+def _run(index: int, job: Job, threads: int, caller: int) -> tuple[int, Any]:
+    """Run one job; in another process than the caller's, BLAS is not bounded yet."""
+    blas = nullcontext() if os.getpid() == caller else single_threaded_blas
+    # OpenMP counts belong to the calling thread, so each job sets and restores its own.
+    with blas, _limit("openmp", threads):
+        return index, job.run(*job.args)
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    *,
+    n_jobs: int | None = None,
+    threads: int | None = None,
+    verbose: int = 0,
+    description: str = "",
+) -> list[Any]:
+    """Run jobs, the longest first, and return their results in the order given.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Independent calls.
+    n_jobs : int or None, default=None
+        Jobs at the same time. None means 1 unless a joblib backend is active, -1 all cores.
+        Threads are preferred; ``joblib.parallel_config`` chooses another backend.
+    threads : int or None, default=None
+        OpenMP threads of each job. None: its share of the cores, or all of them for one job at
+        a time.
+    verbose : int, default=0
+        Above 0 shows a progress bar with the remaining time.
+    description : str, default=""
+        Text in front of the progress bar.
+
+    Returns
+    -------
+    list
+        Results, in the order of ``jobs``.
+    """
+    workers = n_workers(n_jobs, len(jobs))
+    order = sorted(range(len(jobs)), key=lambda i: -jobs[i].cost)
+    results: list[Any] = [None] * len(jobs)
+    progress = tqdm(total=len(jobs), desc=description, disable=not verbose, unit="fit")
+    with progress as bar, single_threaded_blas:
+        for index, result in _completed(jobs, order, n_jobs, workers, threads):
+            results[index] = result
+            bar.set_postfix_str(jobs[index].label, refresh=False)
+            bar.update()
+    return results
+
+
+def _completed(
+    jobs: Sequence[Job], order: list[int], n_jobs: int | None, workers: int, threads: int | None
+) -> Iterator[tuple[int, Any]]:
+    if workers == 1:
+        for index in order:
+            with nullcontext() if threads is None else _limit("openmp", threads):
+                result = jobs[index].run(*jobs[index].args)
+            yield index, result
+        return
+    threads, caller = threads or thread_budget(workers) or 1, os.getpid()
+    # Threads that enter and leave `warnings.catch_warnings` out of step could leave the
+    # process with somebody else's filters: this outer one puts the caller's back.
+    with warnings.catch_warnings():
+        calls = (delayed(_run)(index, jobs[index], threads, caller) for index in order)
+        try:
+            parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator_unordered")
+        except ValueError:  # a backend that cannot hand over results one by one
+            parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+        yield from parallel(calls)

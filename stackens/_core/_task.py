@@ -1,0 +1,166 @@
+"""What is predicted: the kind of target, its classes, and how many outputs a row has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+__all__ = ["Task", "infer_task"]
+
+TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """The kind of target and the meaning of the output columns.
+
+    Parameters
+    ----------
+    kind : {"binary", "multiclass", "multilabel", "regression"}
+        Kind of target.
+    n_outputs : int
+        Columns of a prediction: classes, labels (multilabel) or regression targets.
+    classes : ndarray of shape (n_classes,) or None
+        Sorted class labels of a binary or multiclass target, otherwise None.
+    y_ndim : int, default=1
+        Dimensions of the target, so that predictions come back in the same shape.
+    """
+
+    kind: TaskKind
+    n_outputs: int
+    classes: np.ndarray | None = None
+    y_ndim: int = 1
+
+    @property
+    def is_classification(self) -> bool:
+        """Whether the target is made of classes or labels."""
+        return self.kind != "regression"
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether each row belongs to exactly one class (binary or multiclass)."""
+        return self.classes is not None
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Turn a target into numbers that combiners work on.
+
+        Parameters
+        ----------
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            The target as the user gave it.
+
+        Returns
+        -------
+        ndarray
+            Class codes of shape (n_samples,), or floats of shape (n_samples, n_outputs)
+            for multilabel and regression targets.
+        """
+        values = np.asarray(y)
+        if self.classes is not None:
+            return np.searchsorted(self.classes, values.reshape(len(values)))
+        return values.reshape(len(values), -1).astype(np.float64)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Turn class codes of shape (n_samples,) back into labels."""
+        if self.classes is None:
+            raise TypeError(f"A {self.kind} target has no class labels to decode.")
+        return self.classes[codes]
+
+    def output_names(self) -> list[Any]:
+        """Names of the output columns: class labels, or numbers from 0."""
+        if self.classes is not None:
+            return self.classes.tolist()
+        return list(range(self.n_outputs))
+
+
+def infer_task(y: Any, *, classification: bool | None = None) -> tuple[Task, Any]:
+    """Find out the task from a target and check the target on the way.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The target. A single column of a 2-D array is taken as 1-D, with a warning.
+    classification : bool or None, default=None
+        Whether to treat the target as classes. None decides by its type: floats with a
+        fractional part are a regression target, everything else is made of classes.
+
+    Returns
+    -------
+    task : Task
+    y : the target, 1-D where it has one column
+    """
+    given = y
+    if sparse.issparse(y):
+        y = y.toarray()
+    elif not hasattr(y, "ndim") and not isinstance(y, list | tuple):
+        y = np.asarray(y)  # objects that only know how to become an array
+    values = np.asarray(y)
+    if values.ndim == 0:
+        raise ValueError(
+            f"y must hold one target for each row. Got {given!r:.100}. Pass an array, a list or a "
+            "Series."
+        )
+    if pd.isna(values).any():
+        raise ValueError(
+            "Input y contains NaN or None, but targets must not be missing. Drop those rows, or "
+            "give them a target."
+        )
+    _refuse_infinity(values)
+    kind = type_of_target(y, input_name="y")
+    if classification is None:
+        classification = not kind.startswith("continuous")
+    if classification:
+        check_classification_targets(y)
+        if kind == "multilabel-indicator":
+            n_labels = np.shape(y)[1]
+            return Task("multilabel", n_labels, y_ndim=2), y
+        if kind == "multiclass-multioutput":
+            raise ValueError(
+                "y must be one column of classes or a 0/1 matrix of labels. Got several columns "
+                "with more than two classes each. Fit one ensemble for each column."
+            )
+        y = _one_column(y)
+        classes = np.unique(np.asarray(y))
+        if len(classes) < 2:
+            raise ValueError(
+                f"y must hold at least two classes. Got one class: {classes.tolist()}. "
+                "Check the target column, or add rows of another class."
+            )
+        return Task("binary" if len(classes) == 2 else "multiclass", len(classes), classes), y
+    return _regression_task(y)
+
+
+def _regression_task(y: Any) -> tuple[Task, Any]:
+    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        values = np.asarray(y)
+        task = Task("regression", values.shape[1], y_ndim=2)
+    else:
+        y = _one_column(y)
+        values = np.asarray(y)
+        task = Task("regression", 1)
+    if values.dtype.kind not in "fiub":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"y must hold numbers for regression. Got values of type {values.dtype} that "
+                "are not numbers. Use the classifier for labels."
+            ) from error
+        _refuse_infinity(values)
+        y = values
+    return task, y
+
+
+def _refuse_infinity(values: np.ndarray) -> None:
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise ValueError("Input y contains infinity. Drop those rows, or correct their target.")
+
+
+def _one_column(y: Any) -> Any:
+    return y if np.ndim(y) == 1 and not isinstance(y, list | tuple) else column_or_1d(y, warn=True)

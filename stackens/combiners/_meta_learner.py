@@ -1,0 +1,166 @@
+"""Stacking proper: any estimator as a meta-learner over the table, and over features beside it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import clone
+
+from stackens._core._rows import is_frame, n_rows
+from stackens.combiners._base import Combiner
+from stackens.out_of_fold import (
+    OutOfFoldTable,
+    PredictionTable,
+    choose_response,
+    respond,
+    weight_params,
+)
+
+__all__ = ["MetaLearner", "check_passthrough", "meta_features"]
+
+
+class MetaLearner(Combiner):
+    """Fits any estimator on the models' predictions.
+
+    Parameters
+    ----------
+    final_estimator : estimator
+        A scikit-learn style classifier or regressor; it is cloned.
+    passthrough : bool or list of column names or positions, default=False
+        Features that stand beside the predictions: all of them, or these columns.
+
+    Attributes
+    ----------
+    final_estimator_ : estimator
+        The fitted meta-learner.
+
+    References
+    ----------
+    Wolpert (1992). Stacked generalization. Neural Networks 5(2), 241-259.
+    Ting & Witten (1999). Issues in stacked generalization. JAIR 10, arXiv:1105.5466.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> X, y = load_wine(return_X_y=True)
+    >>> table = se.cross_fit({"nb": GaussianNB()}, X, y).out_of_fold
+    >>> meta = se.combiners.MetaLearner(LogisticRegression()).fit(table)
+    >>> meta.combine(table).shape
+    (178, 3)
+    """
+
+    reads_features: ClassVar[bool] = True
+
+    def __init__(self, final_estimator: Any, passthrough: bool | Sequence[Any] = False) -> None:
+        self.final_estimator = final_estimator
+        self.passthrough = passthrough
+
+    def fit(self, out_of_fold: OutOfFoldTable) -> MetaLearner:
+        """Fit the meta-learner on the covered rows."""
+        rows = out_of_fold.covered_rows()
+        weights = (
+            {}
+            if rows.sample_weight is None
+            else weight_params(self.final_estimator, rows.sample_weight)
+        )
+        self.final_estimator_ = clone(self.final_estimator)
+        self.final_estimator_.fit(meta_features(rows, self.passthrough), rows.y, **weights)
+        self.response_ = choose_response(
+            "final_estimator", self.final_estimator_, "auto", out_of_fold.task
+        )
+        return self
+
+    def combine(self, table: PredictionTable) -> np.ndarray:
+        """Return the meta-learner's probabilities, margins or values."""
+        return respond(
+            self.final_estimator_,
+            meta_features(table, self.passthrough),
+            self.response_,
+            table.task,
+        )
+
+
+def meta_features(table: PredictionTable, passthrough: bool | Sequence[Any] = False) -> Any:
+    """Return what a meta-learner sees, in the kind of container that the features came in.
+
+    Predictions stand first, then the features that pass through, with their types kept. A frame
+    gives a frame with names, a sparse matrix one of the same format, anything else an array.
+    """
+    predictions = table.matrix()
+    X = table.features
+    wants_features = passthrough is True or (passthrough is not False and len(passthrough) > 0)
+    if wants_features and X is None:
+        raise ValueError(
+            "passthrough needs the feature rows, and this table was made without them. "
+            "Use a table from cross_fit, or set passthrough=False."
+        )
+    if is_frame(X):
+        kept = X if passthrough is True else _columns(X, passthrough) if wants_features else None
+        return _frame(predictions, table.column_names(), X, kept)
+    if not wants_features:
+        return predictions
+    kept = X if passthrough is True else _columns(X, passthrough)
+    if sparse.issparse(kept):
+        return sparse.hstack([predictions, kept], format=X.format)
+    features = np.asarray(kept).reshape(n_rows(kept), -1)
+    if features.dtype.kind in "US":  # or the predictions would become text as well
+        features = features.astype(object)
+    return np.hstack([predictions, features])
+
+
+def _columns(X: Any, wanted: Any) -> Any:
+    """Return these columns of X: names or, where there are none so called, positions."""
+    width = X.shape[1]
+    if is_frame(X):
+        named = list(X.columns)
+        wanted = [c if c in named or not _is_position(c, width) else named[c] for c in wanted]
+        missing = [c for c in wanted if c not in named]
+        if missing:
+            raise ValueError(
+                f"The 'passthrough' parameter must name columns of X. Got {missing}, which are "
+                f"not among {named[:20]}. Correct the names."
+            )
+        return X[wanted]
+    if not all(_is_position(c, width) for c in wanted):
+        raise ValueError(
+            f"The 'passthrough' parameter must hold column positions below {width} when X has no "
+            f"column names. Got {list(wanted)}. Correct the positions, or pass a DataFrame."
+        )
+    return X[:, list(wanted)]
+
+
+def _is_position(column: Any, width: int) -> bool:
+    return isinstance(column, int | np.integer) and bool(-width <= column < width)
+
+
+def check_passthrough(X: Any, passthrough: bool | Sequence[Any]) -> None:
+    """Raise on columns that X does not have."""
+    if X is not None and not isinstance(passthrough, bool):
+        _columns(X, list(passthrough))
+
+
+def _frame(predictions: np.ndarray, names: list[str], X: Any, kept: Any) -> Any:
+    clash = [] if kept is None else sorted(set(names) & {str(column) for column in kept.columns})
+    if clash:
+        raise ValueError(
+            f"Columns that pass through must not be called like a base model. Got {clash} for "
+            "both. Rename the base model or the column."
+        )
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(X, polars.DataFrame):
+        frame = polars.DataFrame({name: predictions[:, i] for i, name in enumerate(names)})
+        return frame if kept is None else frame.hstack(kept.get_columns())
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    frame = pd.DataFrame(predictions, columns=names, index=index)
+    if kept is None:
+        return frame
+    # scikit-learn refuses frames that mix text and numbers among the column names.
+    return pd.concat([frame, kept.set_axis(kept.columns.astype(str), axis=1)], axis=1)

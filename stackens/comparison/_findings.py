@@ -1,0 +1,167 @@
+"""What a comparison found, and how to say it: the printed leaderboard and the one sentence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from stackens.comparison._scoring import Scoring
+
+__all__ = ["Findings", "leaderboard", "recommended", "scored_by", "sentence"]
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """The numbers of a comparison.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        The leaderboard, best first; the strategy is the index.
+    paired : DataFrame
+        Differences of the strategies to the best single model.
+    scoring : Scoring
+    best_single : str or None
+        The base model with the best score, None when none has a score.
+    best_single_score : float
+    n_held_out : int
+        Rows that were set aside and scored.
+    n_outer : int
+        Outer splits.
+    combinations : frozenset of str
+        Strategies that are not a base model alone.
+    """
+
+    scores: pd.DataFrame
+    paired: pd.DataFrame
+    scoring: Scoring
+    best_single: str | None
+    best_single_score: float
+    n_held_out: int
+    n_outer: int
+    combinations: frozenset[str]
+
+
+def scored_by(findings: Findings) -> str:
+    """Return what the scores are and which rows they come from."""
+    scoring = findings.scoring
+    better = "lower" if scoring.sign < 0 else "higher"
+    how = "one hold-out" if findings.n_outer == 1 else f"{findings.n_outer} outer splits"
+    text = (
+        f"{_capitalised(scoring.words)} ({better} is better) on {findings.n_held_out:,} rows set "
+        f"aside before any fit ({how})"
+    )
+    return f"{text}. {scoring.note}" if scoring.note else text
+
+
+def leaderboard(findings: Findings) -> pd.DataFrame:
+    """Return the leaderboard as text, with units."""
+    frame = findings.scores
+    sign = findings.scoring.sign
+    digits = _digits(frame["score_se"].median() / 10.0, frame["score"].abs().median())
+    table = pd.DataFrame(
+        {
+            findings.scoring.words: [_number(sign * s, digits) for s in frame["score"]],
+            "± se": [_number(s, digits) for s in frame["score_se"]],
+            "out-of-fold": [_number(sign * s, digits) for s in frame["oof_score"]],
+            "fit": [_seconds(s) for s in frame["fit_s"]],
+            "batch, per row": [_seconds(1e-6 * us) for us in frame["batch_us_per_row"]],
+            "single row": [_seconds(1e-6 * us) for us in frame["one_row_us"]],
+            "size": [_bytes(b) for b in frame["bytes"]],
+        },
+        index=pd.Index(frame.index.tolist()),
+    )
+    return table
+
+
+def recommended(findings: Findings) -> str:
+    """Return the strategy to use: a combination only if its gain is clear of noise."""
+    best, single = str(findings.scores.index[0]), findings.best_single
+    if single is None or best not in findings.combinations:
+        return best
+    return best if float(findings.paired["low"].loc[best]) > 0 else single
+
+
+def _cost(findings: Findings, name: str, other: str) -> str:
+    """Return what one strategy takes in time and space of another, where both are known."""
+    if other not in findings.scores.index:
+        return ""
+    columns = ["batch_us_per_row", "bytes"]
+    ours, theirs = (findings.scores.loc[key, columns].to_numpy(float) for key in (name, other))
+    if not ((ours > 0) & (theirs > 0)).all():
+        return ""
+    time, size = ours / theirs
+    return f", at {time:.2g} times its time per row and {size:.2g} times its size"
+
+
+def sentence(findings: Findings) -> str:
+    """Return which strategy to use and what it gains over the best single model."""
+    scoring, best = findings.scoring, str(findings.scores.index[0])
+    score, se = map(float, findings.scores.loc[best, ["score", "score_se"]])
+    digits = _digits(se, score)
+    value = _number(scoring.sign * score, digits)
+    single = findings.best_single
+    if single is None:
+        return f"Use {best!r}: its {scoring.words} is {value}; no single model could be scored."
+    if best not in findings.combinations:
+        others = "no combination does better" if findings.combinations else "it scores best"
+        return (
+            f"Use {best!r} alone: {others} ({scoring.words} {value} ± {_number(se, digits)} "
+            f"on {findings.n_held_out:,} rows set aside)."
+        )
+    columns = ["difference", "se", "low", "high"]
+    gain, spread, low, high = map(float, findings.paired.loc[best, columns])
+    digits = max(digits, _digits(spread, gain))
+    value = _number(scoring.sign * score, digits)
+    of_single = _number(scoring.sign * findings.best_single_score, digits)
+    interval = f"95% interval {_number(low, digits)} to {_number(high, digits)}"
+    if recommended(findings) == best:
+        direction = "below" if scoring.sign < 0 else "above"
+        return (
+            f"Use {best!r}: its {scoring.words} of {value} is {_number(gain, digits)} {direction} "
+            f"that of {single!r}, the best single model ({interval}, {findings.n_held_out:,} rows "
+            f"set aside){_cost(findings, best, single)}."
+        )
+    return (
+        f"Use {single!r}, the best single model ({scoring.words} {of_single}): what {best!r} "
+        f"gains ({value}, a difference of {_number(gain, digits)}) is within noise ({interval}, "
+        f"{findings.n_held_out:,} rows set aside)."
+    )
+
+
+def _capitalised(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _digits(spread: Any, value: Any) -> int:
+    """Return decimals that show two digits of the spread, or four of the value."""
+    if spread > 0 and math.isfinite(spread):
+        return max(0, 1 - math.floor(math.log10(spread)))
+    if value and math.isfinite(value):
+        return max(0, 3 - math.floor(math.log10(abs(value))))
+    return 3
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
+
+
+def _seconds(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "-"
+    for factor, unit in ((1.0, "s"), (1e3, "ms")):
+        if seconds * factor >= 1.0:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+def _bytes(n_bytes: float) -> str:
+    if not math.isfinite(n_bytes):
+        return "-"
+    for factor, unit in ((1e-9, "GB"), (1e-6, "MB"), (1e-3, "kB")):
+        if n_bytes * factor >= 1.0:
+            return f"{n_bytes * factor:.3g} {unit}"
+    return f"{n_bytes:.0f} B"

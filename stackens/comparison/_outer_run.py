@@ -1,0 +1,243 @@
+"""One outer split: one cross-fit, every strategy from it, answers for the rows set aside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from stackens._core._rows import n_rows, take_rows
+from stackens._core._task import Task
+from stackens.combiners import MetaLearner
+from stackens.comparison._cost import Latency, dumped_bytes, measure_latency
+from stackens.comparison._outer import inner_cv
+from stackens.comparison._scoring import Answers
+from stackens.comparison._statistics import HeldOut
+from stackens.comparison._strategies import FittedStrategy, Strategy, fit_strategy
+from stackens.out_of_fold import CrossFit, PredictionTable, cross_fit
+from stackens.out_of_fold._folds import Split
+
+__all__ = ["Inputs", "OuterRun", "run_split"]
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What every outer split starts from.
+
+    Parameters
+    ----------
+    pairs : list of (str, estimator)
+    X, y : the rows
+    task : Task
+    groups, sample_weight : ndarray of shape (n_samples,) or None
+    cv : what the folds are made of
+    options : dict
+        The other parameters of :func:`stackens.cross_fit`.
+    """
+
+    pairs: list[tuple[str, Any]]
+    X: Any
+    y: Any
+    task: Task
+    groups: np.ndarray | None
+    sample_weight: np.ndarray | None
+    cv: Any
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class OuterRun:
+    """What one outer split gives.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        Answers for the rows set aside.
+    in_sample : HeldOut
+        Out-of-fold answers for the training rows, for the quick estimate.
+    fit_seconds : dict of str -> float
+    latency : dict of str -> Latency
+        Only where it was asked for.
+    n_bytes : dict of str -> float
+    failures : dict of str -> str
+        Strategies without answers, and why.
+    final_fit : dict of str -> str
+        How the cross-fit made each base model.
+    """
+
+    held_out: HeldOut
+    in_sample: HeldOut
+    fit_seconds: dict[str, float] = field(default_factory=dict)
+    latency: dict[str, Latency] = field(default_factory=dict)
+    n_bytes: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    final_fit: dict[str, str] = field(default_factory=dict)
+
+
+def run_split(
+    inputs: Inputs,
+    strategies: list[Strategy],
+    split: Split,
+    *,
+    measure: bool,
+    verbose: int = 0,
+) -> OuterRun:
+    """Cross-fit the training part once and let every strategy answer for the rows set aside.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    strategies : list of Strategy
+    split : (train, test) pair of index arrays
+    measure : bool
+        Whether to measure latency and size as well.
+    verbose : int, default=0
+    """
+    train, test = split
+    X_train, X_test = take_rows(inputs.X, train), take_rows(inputs.X, test)
+    y_train = take_rows(inputs.y, train)
+    weights = None if inputs.sample_weight is None else inputs.sample_weight[train]
+    groups = inputs.groups
+    fitted = cross_fit(
+        inputs.pairs,
+        X_train,
+        y_train,
+        cv=inner_cv(inputs.cv, train, n_rows(inputs.X), groups),
+        groups=None if groups is None else groups[train],
+        sample_weight=weights,
+        classification=inputs.task.is_classification,
+        verbose=verbose,
+        **inputs.options,
+    )
+    run = OuterRun(
+        _rows(inputs, test),
+        _rows(inputs, train),
+        failures=dict(fitted.failures),
+    )
+    table = fitted.predict(X_test)
+    for name in fitted.names:
+        _record_model(run, name, fitted, table, X_test if measure else None)
+    costs = _EnsembleCosts(run, X_test) if measure else None
+    for strategy in strategies:
+        if strategy.ensemble is None:
+            _record_alias(run, strategy)
+            continue
+        try:
+            found = fit_strategy(strategy, fitted)
+            _record_strategy(run, strategy, found, fitted, table)
+        except Exception as error:
+            if inputs.options["on_error"] == "raise":
+                raise
+            run.failures[strategy.name] = f"{type(error).__name__}: {error}"
+            continue
+        if costs is not None:
+            costs.measure(strategy.name, found)
+    _widen(run, fitted.task, inputs.task, len(train))
+    return run
+
+
+class _EnsembleCosts:
+    """Latency and size of combinations, without measuring the same models twice.
+
+    Combinations that ask the same base models share a latency, except under a meta-learner with
+    a cost of its own: beside the models, adding up their answers takes no time.
+    """
+
+    def __init__(self, run: OuterRun, X: Any) -> None:
+        self.run = run
+        self.X = X
+        self.shared: dict[tuple[str, ...], Latency] = {}
+
+    def measure(self, name: str, found: FittedStrategy) -> None:
+        used, combiner = found.weighted_models, found.ensemble.combiner_
+        if isinstance(combiner, MetaLearner):
+            self.run.latency[name] = measure_latency(found.ensemble, self.X)
+        else:
+            if used not in self.shared:
+                self.shared[used] = measure_latency(found.ensemble, self.X)
+            self.run.latency[name] = self.shared[used]
+        self.run.n_bytes[name] = sum(self.run.n_bytes[model] for model in used) + dumped_bytes(
+            combiner
+        )
+
+
+def _record_model(
+    run: OuterRun, name: str, fitted: CrossFit, table: PredictionTable, X: Any
+) -> None:
+    """Record a base model alone, as the cross-fit made it: a bag of folds or a fit on all rows."""
+    model, one, known = fitted.models[name], table.select([name]), fitted.out_of_fold.select([name])
+    run.held_out.answers[name] = Answers(one.values[:, 0], one.response[0])
+    run.in_sample.answers[name] = Answers(known.values[:, 0], known.response[0])
+    run.fit_seconds[name] = _seconds_alone(name, fitted)
+    run.final_fit[name] = fitted.final_fit[name]
+    if X is not None:
+        run.latency[name] = measure_latency(model, X)
+        run.n_bytes[name] = dumped_bytes(model)
+
+
+def _seconds_alone(name: str, fitted: CrossFit) -> float:
+    """Time to make what predicts; a model fitted on all rows needs no folds to stand alone."""
+    total = fitted.fit_seconds[name]
+    if fitted.final_fit[name] != "refit":
+        return total
+    n_samples = fitted.out_of_fold.n_samples
+    in_folds = sum(len(train) for train, _ in fitted.out_of_fold.splits)
+    return total * n_samples / (n_samples + in_folds)
+
+
+def _record_alias(run: OuterRun, strategy: Strategy) -> None:
+    """Let a base model stand under the name that its strategy has."""
+    (model,) = strategy.models
+    records: list[dict[str, Any]] = [
+        run.held_out.answers,
+        run.in_sample.answers,
+        run.fit_seconds,
+        run.latency,
+        run.n_bytes,
+        run.failures,
+    ]
+    for record in records:
+        if model in record:
+            record[strategy.name] = record[model]
+
+
+def _record_strategy(
+    run: OuterRun,
+    strategy: Strategy,
+    found: FittedStrategy,
+    fitted: CrossFit,
+    table: PredictionTable,
+) -> None:
+    run.held_out.answers[strategy.name] = found.answers(table)
+    run.in_sample.answers[strategy.name] = found.out_of_fold
+    names = found.ensemble.cross_fit_.names
+    seconds = sum(fitted.fit_seconds[name] for name in names)
+    run.fit_seconds[strategy.name] = seconds + found.seconds
+
+
+def _rows(inputs: Inputs, rows: np.ndarray) -> HeldOut:
+    weights = None if inputs.sample_weight is None else inputs.sample_weight[rows]
+    return HeldOut(rows, np.asarray(take_rows(inputs.y, rows)), weights, {})
+
+
+def _widen(run: OuterRun, seen: Task, task: Task, n_train: int) -> None:
+    """Give classes that the training part does not hold a column of their own.
+
+    Their probability is 1 / (n_train + n_classes), Laplace's rule; a margin is the row's lowest.
+    """
+    if not task.has_classes or seen.n_outputs == task.n_outputs:
+        return
+    columns = np.searchsorted(task.classes, seen.classes)  # type: ignore[arg-type]
+    floor = 1.0 / (n_train + task.n_outputs)
+    for part in (run.held_out, run.in_sample):
+        for name, answers in part.answers.items():
+            values = answers.values
+            full = np.empty((len(values), task.n_outputs))
+            if answers.response == "predict_proba":
+                full[:] = floor
+                values = values * (1.0 - floor * (task.n_outputs - len(columns)))
+            else:
+                full[:] = values.min(axis=1, keepdims=True)
+            full[:, columns] = values
+            part.answers[name] = Answers(full, answers.response)

@@ -1,0 +1,44 @@
+"""Errors and warnings that people catch by name."""
+
+__all__ = [
+    "BaseModelError",
+    "BaseModelTypeError",
+    "BaseModelWarning",
+    "ConstantPredictionWarning",
+    "LeakageWarning",
+    "MissingExtraError",
+    "RareClassWarning",
+    "StackensWarning",
+]
+
+
+class BaseModelError(ValueError):
+    """A base model failed to fit or to predict; the message says which, where and why."""
+
+
+class BaseModelTypeError(BaseModelError, TypeError):
+    """A base model failed with a ``TypeError``, for example on a column it cannot read."""
+
+
+class MissingExtraError(ImportError):
+    """An optional package is needed; the message has the command that installs it."""
+
+
+class StackensWarning(UserWarning):
+    """Parent of all warnings that stackens gives."""
+
+
+class LeakageWarning(StackensWarning):
+    """Predictions may have been made by models that saw the answers."""
+
+
+class RareClassWarning(StackensWarning):
+    """A class has fewer rows than there are folds, or is missing from a training part."""
+
+
+class ConstantPredictionWarning(StackensWarning):
+    """A base model predicts the same value for every row."""
+
+
+class BaseModelWarning(StackensWarning):
+    """A base model failed and was left out (``on_error="drop"``)."""

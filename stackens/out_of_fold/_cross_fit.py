@@ -1,0 +1,341 @@
+"""cross_fit: fit every base model once over the folds, for all strategies together."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
+from stackens._core._rows import as_features, n_rows
+from stackens._core._sklearn import check_sample_weight
+from stackens._core._task import Task, infer_task
+from stackens.exceptions import LeakageWarning
+from stackens.out_of_fold._fold_bag import respond_model
+from stackens.out_of_fold._folds import Folds, make_folds
+from stackens.out_of_fold._jobs import Data, Member
+from stackens.out_of_fold._members import as_seed, seeded_clone, validate_estimators
+from stackens.out_of_fold._policy import choose_policy, final_step
+from stackens.out_of_fold._responses import choose_response, estimator_type
+from stackens.out_of_fold._routing import route_fit
+from stackens.out_of_fold._run import (
+    final_model,
+    out_of_fold_values,
+    run_members,
+    split_failures,
+    warn_constant,
+)
+from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable, Response
+
+__all__ = ["CrossFit", "cross_fit"]
+
+_FINAL_FITS = ("auto", "bag", "refit")
+_STACK_METHODS = ("auto", "predict_proba", "decision_function", "predict")
+# Starting threads costs more than predicting this many rows.
+_FEW_ROWS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """Base models fitted over folds: honest predictions for training rows, models for new ones.
+
+    Parameters
+    ----------
+    out_of_fold : OutOfFoldTable
+        Predictions for the training rows, by models that did not see them.
+    models : dict of str -> fitted model
+        What predicts new rows: for each name a :class:`FoldBag` of the fold models, a model
+        fitted on all rows, or the model as given when it was already fitted.
+    final_fit : dict of str -> {"bag", "refit", "out_of_bag", "frozen"}
+        How each model was made.
+    fit_seconds : dict of str -> float
+        Wall time of all fits of each model, in seconds.
+    failures : dict of str -> str
+        Models that were left out (``on_error="drop"``), and why.
+    n_jobs : int or None
+        Models that predict at the same time.
+    """
+
+    out_of_fold: OutOfFoldTable
+    models: dict[str, Any]
+    final_fit: dict[str, str]
+    fit_seconds: dict[str, float]
+    failures: dict[str, str] = field(default_factory=dict)
+    n_jobs: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the models, in the order of the table."""
+        return self.out_of_fold.names
+
+    @property
+    def task(self) -> Task:
+        """What is predicted."""
+        return self.out_of_fold.task
+
+    def predict(self, X: Any, *, skip: Collection[str] = ()) -> PredictionTable:
+        """Predict new rows with every model.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+            New rows, in the form the models were fitted on.
+        skip : collection of str, default=()
+            Models that are not asked; their values are 0. For combiners that give them no weight.
+
+        Returns
+        -------
+        PredictionTable
+        """
+        X = as_features(X)
+        table = self.out_of_fold
+        values = np.zeros((n_rows(X), len(table.names), table.n_outputs))
+        asked = [i for i, name in enumerate(table.names) if name not in skip]
+        asked_models = [(self.models[table.names[i]], X, table.response[i]) for i in asked]
+        if len(values) <= _FEW_ROWS:
+            with joblib.parallel_config(backend="sequential"):  # forests with n_jobs=-1 included
+                answers = [respond_model(*args, table.task) for args in asked_models]
+        else:
+            threads = thread_budget(n_workers(self.n_jobs, len(asked)))
+            jobs = [Job(respond_model, (*args, table.task, threads)) for args in asked_models]
+            answers = run_jobs(jobs, n_jobs=self.n_jobs)
+        for i, answer in zip(asked, answers, strict=True):
+            values[:, i] = answer
+        return PredictionTable(values, table.names, table.task, table.response, X)
+
+    def compact(self) -> CrossFit:
+        """Return the same models without the training rows' table, which prediction never needs."""
+        return replace(self, out_of_fold=self.out_of_fold.rows(np.arange(0)))
+
+    def select(self, names: Collection[str]) -> CrossFit:
+        """Return the same cross-fit with only these models, without fitting anything."""
+        return replace(
+            self,
+            out_of_fold=self.out_of_fold.select(list(names)),
+            models={name: self.models[name] for name in names},
+            final_fit={name: self.final_fit[name] for name in names},
+            fit_seconds={name: self.fit_seconds[name] for name in names},
+        )
+
+
+def cross_fit(
+    estimators: Any,
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = 5,
+    groups: Any = None,
+    sample_weight: Any = None,
+    final_fit: str | Mapping[str, str] = "auto",
+    out_of_bag: bool | str = "auto",
+    stack_method: str = "auto",
+    classification: bool | None = None,
+    n_jobs: int | None = None,
+    on_error: str = "raise",
+    random_state: Any = None,
+    verbose: int = 0,
+    params: dict[str, Any] | None = None,
+) -> CrossFit:
+    """Fit every base model over the folds, once, for every way of combining them.
+
+    All fits form one flat list of jobs, the longest first. While jobs run side by side, each
+    base model's own threads are held at its share of the cores.
+
+    Parameters
+    ----------
+    estimators : list of (str, estimator) pairs, dict, or list of estimators
+        Base models. They are cloned; ``"drop"`` in place of an estimator leaves it out.
+    X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+        Training rows. Base models get them untouched, in the same kind of container.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Target. Labels reach base models as they are.
+    cv : int, splitter, iterable of (train, test), or "prefit", default=5
+        An integer makes shuffled folds: stratified by class, by the order of the target for
+        regression, by group when ``groups`` are given. A splitter is never written to; repeated
+        predictions of a row are averaged and rows never held out are not used. ``"prefit"``
+        takes fitted models as they are.
+    groups : array-like of shape (n_samples,) or None, default=None
+        Group of each row; a group never stands on both sides of a split.
+    sample_weight : array-like of shape (n_samples,) or None, default=None
+        Weights of the rows, for base models (also inside a Pipeline) and combiners.
+    final_fit : {"auto", "bag", "refit"} or dict of name -> one of these, default="auto"
+        What predicts new rows: the mean of the fold models, or one model fitted again on all
+        rows. ``"auto"`` keeps the bag for boosted trees and neural networks and refits others;
+        under time order or partial coverage everything is refitted.
+    out_of_bag : {"auto", True, False}, default="auto"
+        Whether random forests and bagging with ``bootstrap=True`` are fitted once, with
+        their out-of-bag predictions as out-of-fold ones. ``"auto"`` asks for 50 trees or more.
+        Switched off with groups, a splitter, or steps before the forest that may read y.
+    stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
+        What to ask of classifiers. ``"auto"`` takes the first that a model has.
+    classification : bool or None, default=None
+        Whether y holds classes. None: yes if one of the estimators is a classifier, no if all
+        are regressors, else as y looks.
+    n_jobs : int or None, default=None
+        Jobs at the same time; -1 uses all cores. Threads, unless ``joblib.parallel_config``
+        says otherwise.
+    on_error : {"raise", "drop"}, default="raise"
+        Whether a failing base model stops everything or is left out with a warning.
+    random_state : int, RandomState or None, default=None
+        Seed of the folds (None: always the same folds), and of base models that have none.
+    verbose : int, default=0
+        Above 0 shows progress with model names and remaining time.
+    params : dict or None, default=None
+        More metadata for base models, with scikit-learn's metadata routing switched on.
+
+    Returns
+    -------
+    CrossFit
+
+    Raises
+    ------
+    BaseModelError
+        If a base model fails; the message names model, fold and cause. It is a ``ValueError``,
+        and also a ``TypeError`` when the cause is one.
+    ValueError, TypeError
+        For bad input, before anything is fitted.
+
+    References
+    ----------
+    Wolpert (1992). Stacked generalization. Neural Networks 5(2), 241-259.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> models = {"tree": DecisionTreeClassifier(random_state=0), "nb": GaussianNB()}
+    >>> fitted = se.cross_fit(models, X, y)
+    >>> fitted.out_of_fold.values.shape
+    (178, 2, 3)
+    >>> fitted.predict(X[:5]).names
+    ('tree', 'nb')
+    """
+    pairs = validate_estimators(estimators)
+    _check_options(pairs, final_fit, out_of_bag, stack_method, on_error)
+    X = as_features(X)
+    if n_rows(X) == 0:
+        raise ValueError(
+            "X must have at least one row. Got 0 sample(s) while a minimum of 1 is required. "
+            "Check how the rows were selected."
+        )
+    if classification is None:
+        types = {estimator_type(model) for _, model in pairs}
+        classification = (
+            True if "classifier" in types else False if types == {"regressor"} else None
+        )
+    task, y = infer_task(y, classification=classification)
+    _check_lengths(X=X, y=y, sample_weight=sample_weight, groups=groups)
+    if sample_weight is not None:
+        sample_weight = check_sample_weight(sample_weight, np.empty((n_rows(X), 1)))
+        if sample_weight.min() < 0:
+            raise ValueError(
+                "sample_weight must hold numbers of at least zero. Got negative values, as low as "
+                f"{sample_weight.min()}. Correct them, or drop those rows."
+            )
+    if isinstance(cv, str) and cv == "prefit":
+        responses = _responses(pairs, stack_method, task)
+        members = [Member(name, m, responses[name], "frozen") for name, m in pairs]
+        for member in members:
+            check_is_fitted(member.estimator)
+        folds = Folds((), np.ones(n_rows(X), dtype=bool), shuffled=False)
+        _warn_prefit([name for name, _ in pairs])
+    else:
+        fit_params, split_params = route_fit(pairs, cv, sample_weight, groups, params)
+        responses = _responses(pairs, stack_method, task)
+        seed = as_seed(random_state)
+        folds = make_folds(
+            cv, X, y, task, groups=groups, random_state=seed, split_params=split_params
+        )
+        members = [
+            Member(
+                name,
+                seeded_clone(name, model, seed),
+                responses[name],
+                choose_policy(name, model, final_fit, out_of_bag, folds, task),
+                fit_params[name],
+            )
+            for name, model in pairs
+        ]
+        _warn_prefit([n for n, m in pairs if isinstance(final_step(m), FrozenEstimator)])
+    data = Data(X, y, task)
+    fitted = run_members(members, data, folds, n_jobs, on_error, verbose)
+    members, failures = split_failures(members, fitted)
+    values = out_of_fold_values(members, fitted, folds, data)
+    covered = np.isfinite(values).all(axis=(1, 2))
+    warn_constant(members, values if covered.all() else values[covered])
+    table = OutOfFoldTable(
+        values,
+        tuple(member.name for member in members),
+        task,
+        tuple(member.response for member in members),
+        y=y,
+        sample_weight=sample_weight,
+        splits=folds.splits,
+        covered=covered,
+        features=X,
+    )
+    return CrossFit(
+        table,
+        {m.name: final_model(m, fitted[m.name], folds, data) for m in members},
+        {m.name: m.policy for m in members},
+        {m.name: sum(result.seconds for result in fitted[m.name]) for m in members},
+        failures,
+        n_jobs,
+    )
+
+
+def _responses(pairs: list[tuple[str, Any]], stack_method: str, task: Task) -> dict[str, Response]:
+    return {name: choose_response(name, model, stack_method, task) for name, model in pairs}
+
+
+def _check_options(
+    pairs: list[tuple[str, Any]], final_fit: Any, out_of_bag: Any, stack_method: Any, on_error: Any
+) -> None:
+    if isinstance(final_fit, Mapping):
+        unknown = sorted(set(final_fit) - {name for name, _ in pairs})
+        if unknown:
+            raise ValueError(
+                f"The 'final_fit' parameter must have names of estimators as keys. Got {unknown} "
+                f"instead. The names are {[name for name, _ in pairs]}."
+            )
+    fits = final_fit.values() if isinstance(final_fit, Mapping) else [final_fit]
+    for parameter, value, allowed in (
+        *(("final_fit", fit, _FINAL_FITS) for fit in fits),
+        ("out_of_bag", out_of_bag, ("auto", True, False)),
+        ("stack_method", stack_method, _STACK_METHODS),
+        ("on_error", on_error, ("raise", "drop")),
+    ):
+        if not any(value is option or value == option for option in allowed):
+            raise ValueError(
+                f"The {parameter!r} parameter of cross_fit must be one of {allowed}. "
+                f"Got {value!r} instead."
+            )
+
+
+def _check_lengths(**parts: Any) -> None:
+    lengths = {name: n_rows(part) for name, part in parts.items() if part is not None}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"{', '.join(lengths)} must have the same number of rows. Got inconsistent numbers of "
+            f"samples: {lengths}. Pass what belongs to the same rows."
+        )
+
+
+def _warn_prefit(names: list[str]) -> None:
+    if names:
+        warnings.warn(
+            f"The models {names} are already fitted and are used as they are. If they saw any of "
+            "these rows, their predictions look too good and the combination trusts them too "
+            "much: fit it on rows that they have never seen.",
+            LeakageWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,244 @@
+"""Folds: made once, shuffled, stratified and seeded, or taken from any splitter."""
+
+from __future__ import annotations
+
+import warnings
+from copy import deepcopy
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
+from sklearn.utils import check_random_state
+
+from stackens._core._rows import n_rows
+from stackens._core._task import Task
+from stackens.exceptions import RareClassWarning
+
+__all__ = ["Folds", "make_folds"]
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Train and test rows of every fold.
+
+    Parameters
+    ----------
+    splits : tuple of (train, test) pairs of index arrays
+    covered : ndarray of bool of shape (n_samples,)
+        Rows that are held out at least once.
+    shuffled : bool
+        Whether these are our own shuffled folds, without groups or a splitter. Only then may
+        out-of-bag rows stand in for held-out rows.
+    """
+
+    splits: tuple[Split, ...]
+    covered: np.ndarray
+    shuffled: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row is held out at least once."""
+        return bool(self.covered.all())
+
+
+def make_folds(
+    cv: Any,
+    X: Any,
+    y: Any,
+    task: Task,
+    *,
+    groups: Any = None,
+    random_state: Any = None,
+    split_params: dict[str, Any] | None = None,
+) -> Folds:
+    """Make or collect the folds.
+
+    Parameters
+    ----------
+    cv : int, splitter, iterable of (train, test) or None
+        An integer makes shuffled folds: stratified by class, by the order of the target for
+        regression, and by group when ``groups`` are given. None means 5.
+    X, y : the data
+    task : Task
+    groups : array-like of shape (n_samples,) or None
+        Rows of one group never stand on both sides of a split.
+    random_state : int, RandomState or None
+        Seed of the shuffle. None means 0: the same folds every time.
+    split_params : dict or None
+        What metadata routing has for ``cv.split``.
+
+    Returns
+    -------
+    Folds
+    """
+    n_samples = n_rows(X)
+    if cv is None:
+        cv = 5
+    if isinstance(cv, bool) or (isinstance(cv, Integral) and cv < 2):
+        raise ValueError(
+            f"The 'cv' parameter must be at least 2 folds, a splitter or an iterable of splits. "
+            f"Got {cv!r} instead."
+        )
+    if isinstance(cv, Integral) and groups is None:
+        seed = check_random_state(0 if random_state is None else random_state)
+        fold_of = _shuffled_folds(task.encode(y), task, int(cv), seed)
+        # Row numbers of all folds are kept: half the bytes where they fit.
+        rows = np.arange(n_samples, dtype=np.int32 if n_samples < 2**31 else np.int64)
+        splits = tuple((rows[fold_of != k], rows[fold_of == k]) for k in range(int(cv)))
+        return Folds(splits, np.ones(n_samples, dtype=bool), shuffled=True)
+    if isinstance(cv, Integral):
+        cv = _group_splitter(int(cv), task, random_state)
+    splits = _collect_splits(cv, X, y, task, groups, random_state, split_params or {})
+    covered = np.zeros(n_samples, dtype=bool)
+    for _, test in splits:
+        covered[test] = True
+    if task.has_classes:
+        _warn_missing_class(task.encode(y), task, splits)
+    return Folds(splits, covered, shuffled=False)
+
+
+def _shuffled_folds(
+    target: np.ndarray, task: Task, n_folds: int, random: np.random.RandomState
+) -> np.ndarray:
+    """Return the fold of each row, balanced over classes or over the order of the target.
+
+    Rows are ordered by target, with ties in random order. Classes deal their rows to the folds
+    in turn, so that a class's counts differ by at most one between folds; a numeric target is
+    cut into runs of ``n_folds`` neighbours and each run is dealt in random order.
+    """
+    n_samples = len(target)
+    if n_samples < n_folds:
+        raise ValueError(
+            f"There must be at least as many rows as folds. Got {n_samples} rows (n_samples="
+            f"{n_samples}) and cv={n_folds}. Give more rows or fewer folds."
+        )
+    shuffled = random.permutation(n_samples)
+    fold_of = np.empty(n_samples, dtype=np.int64)
+    if task.has_classes:
+        _check_class_counts(target, task, n_folds)
+        order = shuffled[np.argsort(target[shuffled], kind="stable")]
+        names = random.permutation(n_folds)
+        fold_of[order] = names[np.arange(n_samples) % n_folds]
+    elif task.kind == "regression" and task.n_outputs == 1:
+        order = shuffled[np.argsort(target[shuffled, 0], kind="stable")]
+        n_runs = -(-n_samples // n_folds)
+        dealt = np.argsort(random.random_sample((n_runs, n_folds)), axis=1)
+        fold_of[order] = dealt.ravel()[:n_samples]
+    else:
+        fold_of[shuffled] = np.arange(n_samples) % n_folds
+    return fold_of
+
+
+def _check_class_counts(codes: np.ndarray, task: Task, n_folds: int) -> None:
+    counts = np.bincount(codes, minlength=task.n_outputs)
+    if (counts < n_folds).all():
+        raise ValueError(
+            f"Every class has fewer rows than there are folds: n_splits={n_folds} cannot be "
+            f"greater than the number of members in each class ({counts.max()} at most). "
+            f"Give more rows, or set cv to {max(2, counts.max())} or less."
+        )
+    rare = np.flatnonzero(counts < n_folds)
+    if len(rare):
+        listed = ", ".join(f"{task.classes[i]!s} ({counts[i]})" for i in rare[:5])  # type: ignore[index]
+        warnings.warn(
+            f"{len(rare)} of {task.n_outputs} classes have fewer rows than the {n_folds} folds: "
+            f"{listed}{', ...' if len(rare) > 5 else ''}. Some folds cannot hold them out; "
+            "fewer folds or more rows of these classes would help.",
+            RareClassWarning,
+            stacklevel=2,
+        )
+
+
+def _group_splitter(n_folds: int, task: Task, random_state: Any) -> Any:
+    seed = 0 if random_state is None else random_state
+    if task.has_classes:
+        return StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return GroupKFold(n_folds, shuffle=True, random_state=seed)
+
+
+def _collect_splits(
+    cv: Any,
+    X: Any,
+    y: Any,
+    task: Task,
+    groups: Any,
+    random_state: Any,
+    split_params: dict[str, Any],
+) -> tuple[Split, ...]:
+    if isinstance(cv, str) or not (hasattr(cv, "split") or hasattr(cv, "__iter__")):
+        raise ValueError(
+            "The 'cv' parameter must be an int, a splitter or an iterable of splits. "
+            f"Got {cv!r} instead."
+        )
+    if hasattr(cv, "split"):
+        # A copy, so that drawing folds never changes the user's splitter or its RandomState.
+        cv = deepcopy(cv)
+        if random_state is not None and getattr(cv, "random_state", 0) is None:
+            cv.random_state = check_random_state(random_state).randint(2**31 - 1)
+    splitter = check_cv(cv, y, classifier=task.has_classes)
+    if groups is not None:
+        split_params = {"groups": groups, **split_params}
+    n_samples = n_rows(X)
+    splits = tuple(
+        (_indices(train, n_samples), _indices(test, n_samples))
+        for train, test in splitter.split(X, y, **split_params)
+    )
+    if not splits:
+        raise ValueError(
+            f"The 'cv' parameter gave no splits. Got {cv!r:.100}. "
+            "An iterator can be used only once: pass a list."
+        )
+    _check_disjoint(splits, n_samples)
+    return splits
+
+
+def _indices(part: Any, n_samples: int) -> np.ndarray:
+    index = np.asarray(part)
+    if index.dtype == bool:
+        if len(index) != n_samples:
+            raise ValueError(
+                f"A mask among the splits must have one entry for each row. Got {len(index)} "
+                f"entries for {n_samples} rows. Make the splits from these data."
+            )
+        return np.flatnonzero(index)
+    if index.size == 0 or index.dtype.kind not in "iu":
+        raise ValueError(
+            "Each split must be a pair of non-empty integer arrays or masks. "
+            f"Got {index!r:.100}. Check the splitter, or use fewer folds."
+        )
+    if index.min() < -n_samples or index.max() >= n_samples:
+        raise ValueError(
+            f"The splits must hold row numbers below {n_samples}. Got {index.max()}. "
+            "Make the splits from these data."
+        )
+    return np.where(index < 0, index + n_samples, index) if index.min() < 0 else index
+
+
+def _check_disjoint(splits: tuple[Split, ...], n_samples: int) -> None:
+    for fold, (train, test) in enumerate(splits):
+        held_out = np.zeros(n_samples, dtype=bool)
+        held_out[test] = True
+        n_shared = int(held_out[train].sum())
+        if n_shared:
+            raise ValueError(
+                f"The rows of a split's two parts must differ, or predictions are not out-of-fold. "
+                f"Got {n_shared} shared rows in split {fold}. Remove them from the training part."
+            )
+
+
+def _warn_missing_class(codes: np.ndarray, task: Task, splits: tuple[Split, ...]) -> None:
+    for fold, (train, _) in enumerate(splits):
+        counts = np.bincount(codes[train], minlength=task.n_outputs)
+        if (counts == 0).any():
+            missing = task.decode(np.flatnonzero(counts == 0)).tolist()
+            warnings.warn(
+                f"The training part of fold {fold + 1} of {len(splits)} has no row of class "
+                f"{missing}: its models cannot predict it. Stratified folds would help.",
+                RareClassWarning,
+                stacklevel=2,
+            )
+            return

@@ -1,0 +1,172 @@
+"""What each base model ends as: a bag of fold models, a refit, or one bagged fit."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from stackens._core._task import Task
+from stackens.exceptions import LeakageWarning
+from stackens.out_of_fold._folds import Folds
+
+__all__ = ["Policy", "choose_policy", "expected_cost", "final_step", "kind_of"]
+
+Policy = Literal["bag", "refit", "out_of_bag", "frozen"]
+_BOOSTED = ("LGBMModel", "XGBModel", "CatBoost", "BaseHistGradientBoosting", "BaseGradientBoosting")
+_NEURAL = ("BaseMultilayerPerceptron", "TorchMLP", "NeuralNet")
+_BAGGED = ("RandomForest", "ExtraTrees", "BaggingClassifier", "BaggingRegressor")
+_KERNEL = ("BaseLibSVM", "GaussianProcess", "KernelRidge")
+# A bag of more fold models than this costs more at predict time than it can give back.
+_MAX_BAG = 20
+# Below this many trees an out-of-bag prediction (a third of the trees) is too noisy to stand in
+# for a held-out one.
+_MIN_OUT_OF_BAG = 50
+# Transformers from these modules learn nothing from the target.
+_BLIND_MODULES = (
+    "sklearn.preprocessing.",
+    "sklearn.impute.",
+    "sklearn.cluster.",
+    "sklearn.decomposition.",
+    "sklearn.feature_extraction.",
+    "sklearn.random_projection",
+    "sklearn.kernel_approximation",
+    "sklearn.feature_selection._variance_threshold",
+    "stackens.preprocessing.",
+)
+_TARGET_READERS = ("TargetEncoder",)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a model is, as far as the policy cares."""
+
+    family: Literal["boosted", "neural", "bagged", "kernel", "other"]
+    estimator: Any
+
+
+def final_step(estimator: Any) -> Any:
+    """Return the model inside pipelines and target transformers."""
+    while True:
+        if isinstance(estimator, Pipeline):
+            estimator = estimator.steps[-1][1]
+        elif isinstance(estimator, TransformedTargetRegressor) and estimator.regressor is not None:
+            estimator = estimator.regressor
+        else:
+            return estimator
+
+
+def kind_of(estimator: Any) -> Kind:
+    """Recognise a model's family by the names of its classes, without importing its package."""
+    model = final_step(estimator)
+    names = [cls.__name__ for cls in type(model).__mro__]
+    for family, starts in (
+        ("boosted", _BOOSTED),
+        ("neural", _NEURAL),
+        ("bagged", _BAGGED),
+        ("kernel", _KERNEL),
+    ):
+        if any(name.startswith(starts) for name in names):
+            return Kind(family, model)  # type: ignore[arg-type]
+    return Kind("other", model)
+
+
+def choose_policy(
+    name: str,
+    estimator: Any,
+    final_fit: str | Mapping[str, str],
+    out_of_bag: bool | str,
+    folds: Folds,
+    task: Task,
+) -> Policy:
+    """Decide how one base model is fitted.
+
+    Parameters
+    ----------
+    name : str
+    estimator : object
+    final_fit : {"auto", "bag", "refit"} or dict of name -> one of these
+        ``"auto"`` keeps the fold models of boosted trees and neural networks as a bag, which is
+        as good or better and saves a fit, and refits everything else on all rows.
+    out_of_bag : {"auto", True, False}
+        Whether bagged forests are fitted once, with their out-of-bag rows as out-of-fold rows.
+    folds : Folds
+        Under time order or partial coverage everything is refitted, because a model of only the
+        past part of the rows is worse than one of all of them.
+    task : Task
+    """
+    wanted = final_fit.get(name, "auto") if isinstance(final_fit, Mapping) else final_fit
+    if isinstance(estimator, FrozenEstimator):
+        return "frozen"
+    if wanted != "bag" and _may_use_out_of_bag(name, estimator, out_of_bag, folds, task):
+        return "out_of_bag"
+    if wanted != "auto":
+        return wanted  # type: ignore[return-value]
+    if not folds.complete or len(folds.splits) > _MAX_BAG:
+        return "refit"
+    return "bag" if kind_of(estimator).family in ("boosted", "neural") else "refit"
+
+
+def _may_use_out_of_bag(
+    name: str, estimator: Any, out_of_bag: bool | str, folds: Folds, task: Task
+) -> bool:
+    kind = kind_of(estimator)
+    if out_of_bag is False or kind.family != "bagged" or task.kind == "multilabel":
+        return False
+    forest = kind.estimator
+    if not getattr(forest, "bootstrap", False) or getattr(forest, "warm_start", False):
+        return False
+    if not folds.shuffled:
+        if out_of_bag is True:
+            warnings.warn(
+                f"out_of_bag=True is switched off for {name!r}: with groups, time order or custom "
+                "splits, out-of-bag rows would not respect the splits.",
+                LeakageWarning,
+                stacklevel=2,
+            )
+        return False
+    if out_of_bag == "auto" and forest.n_estimators < _MIN_OUT_OF_BAG:
+        return False
+    return forest is estimator or (
+        isinstance(estimator, Pipeline)
+        and estimator.steps[-1][1] is forest
+        and all(_ignores_target(step) for _, step in estimator.steps[:-1])
+    )
+
+
+def _ignores_target(transformer: Any) -> bool:
+    """Whether a transformer is known to learn nothing from y."""
+    if transformer is None or isinstance(transformer, str):
+        return True
+    if isinstance(transformer, Pipeline):
+        return all(_ignores_target(step) for _, step in transformer.steps)
+    if isinstance(transformer, FeatureUnion):
+        return all(_ignores_target(step) for _, step in transformer.transformer_list)
+    if isinstance(transformer, ColumnTransformer):
+        parts = [part[1] for part in transformer.transformers]
+        return all(_ignores_target(part) for part in [*parts, transformer.remainder])
+    cls = type(transformer)
+    if cls.__name__ in _TARGET_READERS:
+        return False
+    return f"{cls.__module__}.".startswith(_BLIND_MODULES)
+
+
+def expected_cost(estimator: Any, policy: Policy, n_folds: int) -> float:
+    """Rough cost of one fit, only to start the longest jobs first (no unit)."""
+    kind = kind_of(estimator)
+    size = float(getattr(kind.estimator, "n_estimators", None) or 100)
+    cost = {
+        "boosted": 2.0 * float(getattr(kind.estimator, "max_iter", None) or size),
+        "bagged": 10.0 * size,
+        "neural": 1000.0,
+        "kernel": 1500.0,
+        "other": 10.0,
+    }[kind.family]
+    if hasattr(kind.estimator, "refit") or hasattr(kind.estimator, "estimators"):
+        cost = 2500.0  # a search, or an ensemble of other models
+    return cost * (n_folds / (n_folds - 1) if policy == "out_of_bag" and n_folds > 1 else 1.0)

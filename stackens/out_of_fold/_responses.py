@@ -1,0 +1,227 @@
+"""What to ask of a base model, and how its answer becomes one layout for all models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import get_tags
+
+from stackens._core._rows import n_rows
+from stackens._core._task import Task
+from stackens.out_of_fold._table import Response
+
+__all__ = ["ask_boosters", "choose_response", "estimator_type", "is_plain_lightgbm", "respond"]
+
+_METHODS = ("predict_proba", "decision_function", "predict")
+# Settings of LightGBM that change a prediction and that its wrapper hands on.
+_LIGHTGBM_PREDICTION = ("pred", "raw_score", "is_predict", "start_iteration", "num_iteration_pred")
+
+
+def estimator_type(estimator: Any) -> str | None:
+    """Return "classifier", "regressor", or None for models that do not say."""
+    try:
+        return get_tags(estimator).estimator_type
+    except AttributeError:  # not derived from scikit-learn's BaseEstimator
+        return getattr(estimator, "_estimator_type", None)
+
+
+def choose_response(name: str, estimator: Any, stack_method: str, task: Task) -> Response:
+    """Return the method to call on a base model.
+
+    Parameters
+    ----------
+    name : str
+        Name of the model, for the message.
+    estimator : object
+        The base model, fitted or not.
+    stack_method : {"auto", "predict_proba", "decision_function", "predict"}
+        ``"auto"`` takes the first of the three that the model has.
+    task : Task
+    """
+    if not task.is_classification:
+        stack_method = "predict"
+    wanted = _METHODS if stack_method == "auto" else (stack_method,)
+    for method in wanted:
+        if hasattr(estimator, method):
+            is_value = method == "predict" and task.is_classification
+            is_value = is_value and estimator_type(estimator) == "regressor"
+            return "value" if is_value else method  # type: ignore[return-value]
+    raise ValueError(
+        f"Underlying estimator {name} does not implement the method {' or '.join(wanted)}. "
+        f"Got a {type(estimator).__name__}. Choose another stack_method, or leave the model out."
+    )
+
+
+def respond(
+    model: Any,
+    X: Any,
+    response: Response,
+    task: Task,
+    *,
+    n_train: int | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Return a fitted model's predictions in the layout of the table.
+
+    Parameters
+    ----------
+    model : object
+        A fitted base model.
+    X : features of shape (n_samples, n_features)
+    response : str
+        What to ask, from :func:`choose_response`.
+    task : Task
+    n_train : int or None, default=None
+        Training rows of the model. A class it never saw gets the probability 1 / (n_train +
+        n_classes) of Laplace's rule, or 0 when None.
+    threads : int or None, default=None
+        Threads for models whose prediction can be told; None leaves their own setting.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_outputs), float64
+    """
+    raw = ask_boosters([model], X, threads) if is_plain_lightgbm(model, response) else None
+    if raw is None:
+        raw = getattr(model, "predict" if response == "value" else response)(X)
+    if not task.is_classification:
+        return _shaped(raw, X, task, model)
+    if response == "value" and task.has_classes:
+        column = _shaped(raw, X, None, model)
+        return np.repeat(column[:, :1], task.n_outputs, axis=1)
+    if task.classes is None:
+        return _multilabel(raw, X, response, task, n_train, model)
+    if response == "predict":
+        return _votes(np.asarray(raw), task.classes)
+    seen = getattr(model, "classes_", None)
+    seen = task.classes if seen is None else np.asarray(seen)
+    if response == "predict_proba":
+        return _probabilities(np.asarray(raw, dtype=np.float64), seen, task, n_train, model)
+    return _margins(np.asarray(raw, dtype=np.float64), seen, task, model)
+
+
+def _shaped(raw: Any, X: Any, task: Task | None, model: Any) -> np.ndarray:
+    n_samples = n_rows(X)
+    values = np.asarray(raw, dtype=np.float64).reshape(n_samples, -1)
+    if task is not None and values.shape[1] != task.n_outputs:
+        raise ValueError(
+            f"A base model must predict {task.n_outputs} outputs for each row. Got "
+            f"{values.shape[1]} from {type(model).__name__}. Wrap it in MultiOutputRegressor or "
+            "MultiOutputClassifier."
+        )
+    return values
+
+
+def _codes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the position of each label among the classes."""
+    index = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    known = classes[index] == labels
+    if not known.all():
+        raise ValueError(
+            f"A base model predicts {labels[~known][0]!r}, which is not among the classes of y, "
+            f"{classes.tolist()}. Base models must predict labels in the form they were given."
+        )
+    return index
+
+
+def _votes(labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    index = _codes(labels.reshape(len(labels)), classes)
+    return (index[:, None] == np.arange(len(classes))).astype(np.float64)
+
+
+def _class_columns(seen: np.ndarray, task: Task, width: int, model: Any) -> np.ndarray | None:
+    """Return the columns of the seen classes, or None when all classes were seen in order."""
+    if len(seen) != width:
+        raise ValueError(
+            f"A base model must give one column for each class. Got {width} columns for "
+            f"{len(seen)} classes from {type(model).__name__}. For an SVC set "
+            "decision_function_shape='ovr'."
+        )
+    if len(seen) == task.n_outputs and (seen == task.classes).all():
+        return None
+    return _codes(seen, task.classes)  # type: ignore[arg-type]
+
+
+def _probabilities(
+    values: np.ndarray, seen: np.ndarray, task: Task, n_train: int | None, model: Any
+) -> np.ndarray:
+    if values.ndim == 1:
+        values = np.column_stack([1.0 - values, values])
+    columns = _class_columns(seen, task, values.shape[1], model)
+    if columns is None:
+        return values
+    floor = 0.0 if n_train is None else 1.0 / (n_train + task.n_outputs)
+    full = np.full((len(values), task.n_outputs), floor)
+    full[:, columns] = values * (1.0 - floor * (task.n_outputs - len(columns)))
+    return full
+
+
+def _margins(values: np.ndarray, seen: np.ndarray, task: Task, model: Any) -> np.ndarray:
+    if values.ndim == 1 or values.shape[1] == 1:
+        margin = values.reshape(len(values))
+        values = np.column_stack([-margin, margin])
+    columns = _class_columns(seen, task, values.shape[1], model)
+    if columns is None:
+        return values
+    # An unseen class ranks below every seen one by the spread of the row, never by infinity.
+    lowest, highest = values.min(axis=1), values.max(axis=1)
+    full = np.repeat((2.0 * lowest - highest)[:, None], task.n_outputs, axis=1)
+    full[:, columns] = values
+    return full
+
+
+def _multilabel(
+    raw: Any, X: Any, response: Response, task: Task, n_train: int | None, model: Any
+) -> np.ndarray:
+    if isinstance(raw, list) and response == "predict_proba":
+        classes = getattr(model, "classes_", [np.array([0, 1])] * len(raw))
+        floor = 0.0 if n_train is None else 1.0 / (n_train + 2)
+        columns = [
+            label[:, 1]
+            if label.shape[1] == 2
+            else np.full(len(label), 1.0 - floor if seen[-1] else floor)
+            for label, seen in zip(raw, classes, strict=True)
+        ]
+        raw = np.column_stack(columns)
+    return _shaped(raw.toarray() if sparse.issparse(raw) else raw, X, task, model)
+
+
+def is_plain_lightgbm(model: Any, response: Response) -> bool:
+    """Whether a LightGBM model's booster alone gives what its wrapper would.
+
+    The wrapper spends most of a one-row call on checks. It adds something only for a custom
+    objective (it returns raw scores, with a warning) and for settings of prediction.
+    """
+    return (
+        type(model).__module__ == "lightgbm.sklearn"
+        and response == ("predict_proba" if hasattr(model, "classes_") else "predict")
+        and isinstance(getattr(model, "objective_", None), str)
+        and not any(key.startswith(_LIGHTGBM_PREDICTION) for key in model.booster_.params)
+    )
+
+
+def ask_boosters(models: Sequence[Any], X: Any, threads: int | None) -> np.ndarray | None:
+    """Return the mean prediction of plain LightGBM models, or None if X needs the wrapper.
+
+    Numbers and pandas frames go to the boosters as they are.
+    """
+    first = models[0]
+    if getattr(X, "ndim", 0) != 2 or X.shape[1] != first.n_features_in_:
+        return None
+    if isinstance(X, np.ndarray) and X.dtype.kind not in "fiub":
+        return None
+    if threads is None:
+        own = first.n_jobs
+        threads = 1 if X.shape[0] < 256 else (0 if own is None or own < 0 else own)
+    values = first.booster_.predict(X, num_threads=threads)
+    for model in models[1:]:
+        values += model.booster_.predict(X, num_threads=threads)
+    values /= len(models)
+    if values.ndim == 1 and hasattr(first, "classes_"):
+        both = np.empty((len(values), 2))
+        both[:, 0], both[:, 1] = 1.0 - values, values
+        return both
+    return values

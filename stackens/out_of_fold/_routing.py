@@ -1,0 +1,89 @@
+"""Which metadata (sample weights, groups, anything else) goes to which base model."""
+
+from __future__ import annotations
+
+from inspect import Parameter, signature
+from typing import Any
+
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+
+from stackens._core._sklearn import BaseSearchCV, routing_enabled
+
+__all__ = ["add_members", "route_fit", "weight_params"]
+
+# The name of the splitter among the routed objects; no base model may contain "__".
+_SPLITTER = "splitter__"
+
+
+def add_members(router: MetadataRouter, pairs: list[tuple[str, Any]], cv: Any) -> MetadataRouter:
+    """Tell a router about the base models and the splitter."""
+    for name, estimator in pairs:
+        router.add(
+            method_mapping=MethodMapping().add(caller="fit", callee="fit"), **{name: estimator}
+        )
+    if hasattr(cv, "get_metadata_routing"):
+        router.add(
+            method_mapping=MethodMapping().add(caller="fit", callee="split"), **{_SPLITTER: cv}
+        )
+    return router
+
+
+def route_fit(
+    pairs: list[tuple[str, Any]],
+    cv: Any,
+    sample_weight: Any,
+    groups: Any,
+    params: dict[str, Any] | None,
+) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Return the fit parameters of each model, and the parameters of the splitter.
+
+    With scikit-learn's metadata routing switched on, each model gets what it requested.
+    Otherwise sample weights go to all of them, and it is an error if one cannot take them.
+    """
+    params = dict(params or {})
+    if not routing_enabled():
+        if params:
+            raise ValueError(
+                f"Passing {sorted(params)} is only supported if enable_metadata_routing=True is "
+                "set: sklearn.set_config(enable_metadata_routing=True)."
+            )
+        if sample_weight is None:
+            return {name: {} for name, _ in pairs}, {}
+        return {name: weight_params(model, sample_weight) for name, model in pairs}, {}
+    router = add_members(MetadataRouter(owner="cross_fit"), pairs, cv)
+    if sample_weight is not None:
+        params = {"sample_weight": sample_weight, **params}
+    if groups is not None and router.consumes("fit", ["groups"]):
+        params["groups"] = groups
+    routed = process_routing(router, "fit", **params)
+    # Without metadata this is not a dict, and "in" would never come to an end.
+    split_params = dict(routed.get(_SPLITTER, {}).get("split", {}))
+    return {name: dict(routed[name]["fit"]) for name, _ in pairs}, split_params
+
+
+def weight_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
+    """Return the fit parameters that bring sample weights to a model, also inside a Pipeline.
+
+    Raises
+    ------
+    TypeError
+        If the model does not take sample weights.
+    """
+    if isinstance(estimator, Pipeline):
+        step, model = estimator.steps[-1]
+        inner = weight_params(model, sample_weight)
+        return {f"{step}__{key}": value for key, value in inner.items()}
+    if isinstance(estimator, BaseSearchCV):
+        return weight_params(estimator.estimator, sample_weight)
+    if isinstance(estimator, TransformedTargetRegressor) and estimator.regressor is not None:
+        return weight_params(estimator.regressor, sample_weight)
+    fit = getattr(estimator, "fit", None)  # the last step of a Pipeline may be "passthrough"
+    accepted = () if fit is None else signature(fit).parameters.values()
+    if any(p.name == "sample_weight" or p.kind is Parameter.VAR_KEYWORD for p in accepted):
+        return {"sample_weight": sample_weight}
+    raise TypeError(
+        f"Underlying estimator {type(estimator).__name__} does not support sample weights. "
+        "Leave sample_weight out, or use base models whose fit takes it."
+    )

@@ -1,0 +1,128 @@
+"""Tests of the blends: which combiner they use, weights, scoring, and what they refuse."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification, make_regression
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss, make_scorer, roc_auc_score
+from sklearn.naive_bayes import GaussianNB
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+import stackens as se
+from stackens.combiners import SimplexWeights
+from stackens.exceptions import ConstantPredictionWarning
+from tests.base_models import CountingClassifier
+
+X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
+MODELS = [
+    ("lr", LogisticRegression()),
+    ("nb", GaussianNB()),
+    ("tree", DecisionTreeClassifier(max_depth=2, random_state=0)),
+]
+
+
+def test_the_default_weights_are_convex_and_no_worse_than_any_single_model():
+    blend = se.BlendedClassifier(MODELS).fit(X, Y)
+    assert blend.weights_.shape == (3,)
+    assert blend.weights_.min() >= 0
+    np.testing.assert_allclose(blend.weights_.sum(), 1)
+    table = blend.out_of_fold_
+    combined = log_loss(Y, blend.combiner_.combine(table))
+    assert combined <= min(log_loss(Y, table.values[:, m]) for m in range(3)) + 1e-6
+
+
+def test_predictions_are_the_weighted_mean():
+    blend = se.BlendedClassifier(MODELS, weighting=[0.5, 0.25, 0.25]).fit(X, Y)
+    proba = [model.predict_proba(X) for model in blend.estimators_]
+    np.testing.assert_allclose(blend.predict_proba(X), np.average(proba, axis=0, weights=[2, 1, 1]))
+    uniform = se.BlendedClassifier(MODELS, weighting="uniform").fit(X, Y)
+    np.testing.assert_allclose(uniform.predict_proba(X), np.mean(proba, axis=0))
+
+
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.ConstantPredictionWarning")
+@pytest.mark.parametrize("weighting", ["simplex", "greedy", "nnls", "best", "auto"])
+def test_a_useless_model_gets_no_weight(weighting):
+    useless = ("useless", DummyClassifier(strategy="constant", constant=0))
+    blend = se.BlendedClassifier([useless, ("lr", LogisticRegression())], weighting=weighting)
+    proba = blend.fit(X, Y).predict_proba(X)
+    alone = LogisticRegression().fit(X, Y).predict_proba(X)
+    assert roc_auc_score(Y, proba[:, 1]) == pytest.approx(roc_auc_score(Y, alone[:, 1]), abs=1e-3)
+
+
+def test_constant_models_are_named():
+    with pytest.warns(ConstantPredictionWarning, match=r"\['same'\]"):
+        se.BlendedRegressor([("same", DummyRegressor()), ("ridge", Ridge())], cv=[
+            (np.arange(75), np.arange(75, 150)),
+        ]).fit(X, X[:, 0])  # fmt: skip
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", make_scorer(roc_auc_score)])
+def test_greedy_takes_any_scorer(scoring):
+    blend = se.BlendedClassifier(MODELS, weighting="greedy", scoring=scoring).fit(X, Y)
+    np.testing.assert_allclose(blend.weights_.sum(), 1)
+
+
+def test_a_combiner_as_a_parameter_is_copied():
+    combiner = SimplexWeights()
+    blend = se.BlendedClassifier(MODELS, weighting=combiner).fit(X, Y)
+    assert not hasattr(combiner, "weights_")
+    assert isinstance(blend.combiner_, SimplexWeights)
+    assert blend.combiner_ is not combiner
+    by_name = se.BlendedClassifier(MODELS, weighting="simplex").fit(X, Y)
+    np.testing.assert_array_equal(blend.weights_, by_name.weights_)
+
+
+def test_regression():
+    X, y = make_regression(150, 6, noise=20, random_state=0)
+    models = [Ridge(), DecisionTreeRegressor(max_depth=2, random_state=0)]
+    blend = se.BlendedRegressor(models).fit(X, y)
+    assert blend.weights_[0] > 0.8
+    assert se.BlendedRegressor(models, weighting="greedy", scoring="r2").fit(X, y).score(X, y) > 0.9
+
+
+def test_a_weight_for_each_model():
+    with pytest.raises(ValueError, match="3"):
+        se.BlendedClassifier(MODELS, weighting=[0.5, 0.5]).fit(X, Y)
+
+
+@pytest.mark.parametrize("weighting", ["simplex", "uniform", "greedy"])
+def test_margins_are_not_averaged_as_probabilities(weighting):
+    blend = se.BlendedClassifier([("svc", LinearSVC()), *MODELS], weighting=weighting)
+    with pytest.raises(ValueError, match=r"without predict_proba: \['svc'\]. Wrap them in"):
+        blend.fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ({"weighting": "nonsense"}, "The 'weighting' parameter of BlendedClassifier must be"),
+        ({"weighting": 3}, "The 'weighting' parameter of BlendedClassifier must be"),
+        ({"scoring": "nonsense"}, "'scoring' parameter of BlendedClassifier.*Got 'nonsense'"),
+        ({"scoring": 3}, "The 'scoring' parameter of BlendedClassifier must be"),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_fitted(parameter, message):
+    CountingClassifier.fits = 0
+    with pytest.raises(ValueError, match=message):
+        se.BlendedClassifier([CountingClassifier()], **parameter).fit(X, Y)
+    assert CountingClassifier.fits == 0
+
+
+def test_weights_as_a_series_survive_clone():
+    blend = se.BlendedClassifier(MODELS, weighting=pd.Series([0.2, 0.3, 0.5]))
+    np.testing.assert_allclose(clone(blend).fit(X, Y).weights_, [0.2, 0.3, 0.5])
+
+
+@pytest.mark.parametrize("weights", [[1.0], [1.0, -1.0], [0.0, 0.0]])
+def test_wrong_weights_are_found_before_any_fit(weights):
+    class NeverFitted(GaussianNB):
+        def fit(self, X, y, sample_weight=None):
+            raise RuntimeError("fitted")
+
+    blend = se.BlendedClassifier([("a", NeverFitted()), ("b", NeverFitted())], weighting=weights)
+    with pytest.raises(ValueError, match=r"'weights' parameter of BlendedClassifier must"):
+        blend.fit(np.eye(20), np.arange(20) % 2)

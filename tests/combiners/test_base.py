@@ -1,0 +1,104 @@
+"""What all combiners share: rows to fit on, weighted sums, refusals."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stackens.combiners import UniformMean
+from stackens.combiners._base import (
+    count_weights,
+    fitting_rows,
+    require_names,
+    require_probabilities,
+    weighted_mean,
+)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2, 5, 40])
+@pytest.mark.parametrize("zero", [False, True])
+def test_weighted_mean(n_outputs, zero):
+    rng = np.random.default_rng(0)
+    values, weights = rng.normal(size=(30, 4, n_outputs)), rng.uniform(size=4)
+    if zero:
+        weights[2] = 0.0
+    expected = (values * weights[:, None]).sum(axis=1)
+    np.testing.assert_allclose(weighted_mean(values, weights), expected)
+
+
+def test_models_without_weight_are_not_read():
+    values = np.ones((3, 3, 2))
+    values[:, 1] = np.nan
+    np.testing.assert_array_equal(weighted_mean(values, np.array([0.5, 0, 0.5])), np.ones((3, 2)))
+    assert weighted_mean(values, np.zeros(3)).tolist() == np.zeros((3, 2)).tolist()
+
+
+def test_one_model_of_weight_one_is_returned_bit_for_bit(make_table):
+    values = make_table("multiclass").values
+    found = weighted_mean(values, np.array([0.0, 1.0, 0.0, 0.0]))
+    assert found.tobytes() == np.ascontiguousarray(values[:, 1]).tobytes()
+
+
+def test_fitting_rows_leave_out_uncovered_and_weightless_rows(make_table):
+    table = make_table("binary", n=8, weighted=True)
+    weights = table.sample_weight.copy()
+    weights[[1, 5]] = 0.0
+    covered = np.ones(8, dtype=bool)
+    covered[[0, 5]] = False
+    rows = fitting_rows(replace(table, sample_weight=weights, covered=covered), "It")
+    kept = [2, 3, 4, 6, 7]
+    np.testing.assert_array_equal(rows.values, table.values[kept])
+    assert (rows.y == table.y[kept]).all()
+    # The splits point at the same rows as before.
+    for (train, test), (old_train, old_test) in zip(rows.splits, table.splits, strict=True):
+        assert np.array(kept)[train].tolist() == [i for i in old_train if i in kept]
+        assert np.array(kept)[test].tolist() == [i for i in old_test if i in kept]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+def test_bad_row_weights(make_table, bad):
+    table = make_table("binary", weighted=True)
+    weights = table.sample_weight.copy()
+    weights[3] = bad
+    with pytest.raises(ValueError, match=r"sample_weight of It must .* Got .*"):
+        fitting_rows(replace(table, sample_weight=weights), "It")
+
+
+@pytest.mark.parametrize(
+    "change", [{"covered": np.zeros(60, bool)}, {"sample_weight": np.zeros(60)}]
+)
+def test_nothing_to_learn_from(make_table, change):
+    with pytest.raises(ValueError, match=r"It learns from rows .* Got a table .* Use a splitter"):
+        fitting_rows(replace(make_table("binary"), **change), "It")
+
+
+def test_no_models(make_table):
+    table = make_table("binary")
+    empty = replace(table, values=table.values[:, :0], names=(), response=())
+    with pytest.raises(ValueError, match=r"It combines models\. Got a table without any"):
+        fitting_rows(empty, "It")
+
+
+def test_other_models_than_fitted_on(make_table):
+    table = make_table("regression")
+    combiner = UniformMean().fit(table)
+    with pytest.raises(ValueError, match=r"UniformMean was fitted on the models .* Got a table of"):
+        require_names(combiner, table.select(["m1", "m0", "m2", "m3"]))
+    require_names(combiner, table)
+
+
+def test_margins_are_refused_only_for_classification(make_table):
+    table = make_table("binary")
+    mixed = replace(table, response=("predict_proba", "value", "decision_function", "predict"))
+    with pytest.raises(ValueError, match=r"It averages probabilities\. Got .*\['m1', 'm2'\]"):
+        require_probabilities(mixed, "It")
+    require_probabilities(table, "It")
+    require_probabilities(make_table("regression"), "It")
+
+
+def test_count_weights(make_table):
+    table = make_table("binary", weighted=True)
+    np.testing.assert_array_equal(count_weights(table), table.sample_weight)
+    small = replace(table, sample_weight=table.sample_weight / 1000)
+    assert count_weights(small).mean() == pytest.approx(1.0)
+    assert count_weights(make_table("binary")).tolist() == [1.0] * 60

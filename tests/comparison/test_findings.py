@@ -1,0 +1,118 @@
+"""What a comparison says in words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from stackens.comparison._findings import Findings, leaderboard, recommended, scored_by, sentence
+from stackens.comparison._scoring import Scoring
+
+
+def findings(scores, paired, name="neg_log_loss", note="", single="forest", combos=("blend",)):
+    frame = pd.DataFrame(
+        {
+            "score": scores,
+            "score_se": 0.012,
+            "oof_score": scores,
+            "fit_s": 12.5,
+            "batch_us_per_row": 3.2,
+            "one_row_us": 4_321.0,
+            "bytes": 1_234_567,
+        }
+    )
+    table = pd.DataFrame.from_dict(
+        paired, orient="index", columns=["difference", "se", "low", "high"], dtype=float
+    )
+    return Findings(
+        frame,
+        table,
+        Scoring(name, lambda *_: 0.0, note),
+        single,
+        np.nan if single is None else scores.get(single, np.nan),
+        n_held_out=1_408,
+        n_outer=1,
+        combinations=frozenset(combos),
+    )
+
+
+def test_a_gain_that_counts():
+    said = sentence(
+        findings(
+            pd.Series({"blend": -0.402, "forest": -0.453}),
+            {"blend": [0.051, 0.012, 0.028, 0.074], "forest": [0, 0, 0, 0]},
+        )
+    )
+    assert said == (
+        "Use 'blend': its log loss of 0.402 is 0.051 below that of 'forest', the best single "
+        "model (95% interval 0.028 to 0.074, 1,408 rows set aside), at 1 times its time per row "
+        "and 1 times its size."
+    )
+
+
+def test_a_gain_within_noise():
+    said = sentence(
+        findings(
+            pd.Series({"blend": 0.912, "forest": 0.905}),
+            {"blend": [0.007, 0.005, -0.003, 0.017], "forest": [0, 0, 0, 0]},
+            name="roc_auc",
+        )
+    )
+    assert said.startswith("Use 'forest', the best single model (ROC AUC 0.9050)")
+    assert "what 'blend' gains (0.9120, a difference of 0.0070) is within noise" in said
+
+
+def test_a_higher_score_is_above():
+    said = sentence(
+        findings(
+            pd.Series({"blend": 0.95, "forest": 0.90}),
+            {"blend": [0.05, 0.01, 0.03, 0.07]},
+            name="accuracy",
+        )
+    )
+    assert "accuracy of 0.950 is 0.050 above" in said
+
+
+def test_a_single_model_wins():
+    said = sentence(
+        findings(pd.Series({"forest": -0.40, "blend": -0.41}), {"forest": [0, 0, 0, 0]})
+    )
+    assert said.startswith("Use 'forest' alone: no combination does better (log loss 0.400 ± 0.012")
+    alone = sentence(findings(pd.Series({"forest": -0.40}), {"forest": [0, 0, 0, 0]}, combos=()))
+    assert "it scores best" in alone
+
+
+def test_no_single_model_has_a_score():
+    said = sentence(findings(pd.Series({"blend": 0.9}), {}, name="accuracy", single=None))
+    assert said == "Use 'blend': its accuracy is 0.900; no single model could be scored."
+
+
+def test_the_leaderboard_has_units_and_natural_signs():
+    table = leaderboard(findings(pd.Series({"blend": -0.4, "forest": np.nan}), {}))
+    row = table.loc["blend"]
+    assert row.tolist() == ["0.4000", "0.0120", "0.4000", "12.5 s", "3.2 µs", "4.32 ms", "1.23 MB"]
+    assert table.columns[0] == "log loss"
+    assert table.loc["forest", "log loss"] == "-"
+
+
+def test_what_was_scored():
+    found = findings(pd.Series({"blend": 0.9}), {}, name="roc_auc", note="Because.")
+    assert scored_by(found) == (
+        "ROC AUC (higher is better) on 1,408 rows set aside before any fit (one hold-out). Because."
+    )
+
+
+def test_numbers_without_a_spread():
+    found = findings(pd.Series({"blend": -1_234.5}), {}, name="neg_mean_squared_error")
+    bare = replace(found, scores=found.scores.assign(score_se=np.nan))
+    assert leaderboard(bare)["mean squared error"].tolist() == ["1,234"]
+
+
+def test_what_is_recommended():
+    scores = pd.Series({"blend": -0.402, "forest": -0.453})
+    clear = findings(scores, {"blend": [0.05, 0.01, 0.03, 0.07], "forest": [0, 0, 0, 0]})
+    assert recommended(clear) == "blend"
+    assert "at 1 times its time per row and 1 times its size" in sentence(clear)
+    noise = findings(scores, {"blend": [0.05, 0.04, -0.03, 0.13], "forest": [0, 0, 0, 0]})
+    assert recommended(noise) == "forest"
+    assert sentence(noise).startswith("Use 'forest'")

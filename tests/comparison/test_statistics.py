@@ -1,0 +1,151 @@
+"""Standard errors and paired intervals."""
+
+import numpy as np
+import pytest
+
+from stackens._core._task import Task
+from stackens.comparison._scoring import Answers, resolve_scoring
+from stackens.comparison._statistics import HeldOut, differences, evaluate
+
+NUMBERS = Task("regression", 1)
+BINARY = Task("binary", 2, np.array([0, 1]))
+
+
+def numbers(n=400, noise=(1.0, 1.2), seed=0, rows=None, weights=None):
+    random = np.random.default_rng(seed)
+    y = random.normal(size=n)
+    shared = random.normal(size=n)
+    answers = {
+        f"m{i}": Answers((y + scale * shared)[:, None], "predict") for i, scale in enumerate(noise)
+    }
+    return HeldOut(np.arange(n) if rows is None else rows, y, weights, answers)
+
+
+def test_standard_error_of_a_mean_is_the_textbook_one():
+    part = numbers()
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    found = evaluate([part], ["m0", "m1"], scoring, NUMBERS, random_state=0)
+    squares = (part.answers["m0"].values[:, 0] - part.y) ** 2
+    assert found.scores["m0"] == pytest.approx(-squares.mean())
+    expected = squares.std(ddof=1) / np.sqrt(len(squares))
+    assert found.standard_errors["m0"] == pytest.approx(expected, rel=0.1)
+
+
+def test_differences_are_paired():
+    found = evaluate(
+        [numbers()],
+        ["m0", "m1"],
+        resolve_scoring("neg_mean_squared_error", NUMBERS, {}),
+        NUMBERS,
+    )
+    table = differences(found, "m0")
+    assert table.loc["m0"].tolist() == [0.0, 0.0, 0.0, 0.0]
+    row = table.loc["m1"]
+    assert row["difference"] == pytest.approx(found.scores["m1"] - found.scores["m0"])
+    assert row["low"] < row["difference"] < row["high"] < 0
+    # The errors share a factor, so the pair is far more certain than its parts.
+    assert row["se"] < 0.5 * found.standard_errors["m1"]
+
+
+def test_any_scorer_and_row_means_agree():
+    part = numbers(n=150)
+
+    def mse(estimator, X, y):
+        return -float(((estimator.predict(X) - y) ** 2).mean())
+
+    scorings = ["neg_mean_squared_error", mse]
+    fast, slow = (
+        evaluate([part], ["m0"], resolve_scoring(scoring, NUMBERS, {}), NUMBERS)
+        for scoring in scorings
+    )
+    assert fast.scores["m0"] == pytest.approx(slow.scores["m0"])
+    assert fast.standard_errors["m0"] == pytest.approx(slow.standard_errors["m0"], rel=0.25)
+
+
+def test_coverage_of_the_interval():
+    scoring = resolve_scoring("neg_mean_absolute_error", NUMBERS, {})
+    covered = 0
+    for seed in range(100):
+        random = np.random.default_rng(seed)
+        y = np.zeros(200)
+        answers = {name: Answers(random.normal(size=(200, 1)), "predict") for name in ("a", "b")}
+        part = HeldOut(np.arange(200), y, None, answers)
+        row = differences(evaluate([part], ["a", "b"], scoring, NUMBERS), "a").loc["b"]
+        covered += row["low"] <= 0 <= row["high"]
+    assert 89 <= covered <= 99
+
+
+def test_groups_are_drawn_whole():
+    part = numbers(n=400)
+    repeated = HeldOut(
+        np.arange(400),
+        np.repeat(part.y[:40], 10),
+        None,
+        {"m0": Answers(np.repeat(part.answers["m0"].values[:40], 10, axis=0), "predict")},
+    )
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    plain = evaluate([repeated], ["m0"], scoring, NUMBERS)
+    grouped = evaluate([repeated], ["m0"], scoring, NUMBERS, groups=np.repeat(np.arange(40), 10))
+    ratio = grouped.standard_errors["m0"] / plain.standard_errors["m0"]
+    assert ratio == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_scores_are_means_over_splits_and_rows_may_be_scored_twice():
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    first, second = numbers(seed=1), numbers(seed=2, rows=np.arange(400, 800))
+    both = evaluate([first, second], ["m0"], scoring, NUMBERS)
+    alone = [evaluate([part], ["m0"], scoring, NUMBERS) for part in (first, second)]
+    assert both.scores["m0"] == pytest.approx(np.mean([one.scores["m0"] for one in alone]))
+    assert both.standard_errors["m0"] < 0.8 * alone[0].standard_errors["m0"]
+    # The same rows again say nothing new.
+    twice = evaluate([first, first], ["m0"], scoring, NUMBERS)
+    assert twice.standard_errors["m0"] == pytest.approx(alone[0].standard_errors["m0"])
+
+
+def test_weights_count():
+    weights = np.random.default_rng(0).integers(0, 3, size=400).astype(float)
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    found = evaluate([numbers(weights=weights)], ["m0"], scoring, NUMBERS)
+    part = numbers()
+    squares = (part.answers["m0"].values[:, 0] - part.y) ** 2
+    assert found.scores["m0"] == pytest.approx(-np.average(squares, weights=weights))
+    assert found.resampled["m0"].mean() == pytest.approx(found.scores["m0"], rel=0.02)
+
+
+def test_same_seed_same_bits():
+    scoring = resolve_scoring("neg_root_mean_squared_error", NUMBERS, {})
+    first, again, other = (
+        evaluate([numbers()], ["m0"], scoring, NUMBERS, random_state=seed).resampled
+        for seed in (1, 1, 2)
+    )
+    assert first.equals(again)
+    assert not first.equals(other)
+
+
+def test_strategies_without_a_score_have_a_reason():
+    part = numbers()
+    part.answers["margins"] = Answers(np.zeros((400, 2)), "decision_function")
+    y = (part.y > 0).astype(int)
+    half = Answers(np.full((400, 2), 0.5), "predict_proba")
+    held_out = HeldOut(part.rows, y, None, {"half": half, "margins": part.answers["margins"]})
+    other = HeldOut(part.rows + 400, y, None, {"half": half, "late": half})
+    scoring = resolve_scoring("neg_log_loss", BINARY, {})
+    found = evaluate([held_out, other], ["half", "margins", "late"], scoring, BINARY)
+    assert found.scores["half"] == pytest.approx(-np.log(2))
+    assert found.scores[["margins", "late"]].isna().all()
+    assert found.reasons["margins"] == "it gives no probabilities"
+    assert "at least one outer split" in found.reasons["late"]
+    assert list(found.resampled.columns) == ["half", "margins", "late"]
+
+
+def test_resamples_that_lack_a_class_are_left_out():
+    y = np.array([1] + [0] * 29)
+    scores = np.linspace(0, 1, 30)
+    part = HeldOut(
+        np.arange(30),
+        y,
+        None,
+        {"a": Answers(np.column_stack([1 - scores, scores]), "predict_proba")},
+    )
+    found = evaluate([part], ["a"], resolve_scoring("average_precision", BINARY, {}), BINARY)
+    assert np.isfinite(found.standard_errors["a"])

@@ -1,0 +1,137 @@
+"""Tests of jobs side by side: order, errors, threads, progress, nothing left behind."""
+
+import threading
+import warnings
+from itertools import chain
+
+import joblib
+import numpy as np
+import pytest
+import sklearn.ensemble  # noqa: F401, loads the OpenMP library of scikit-learn
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
+
+
+def square(number):
+    return number * number
+
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2])
+def test_results_come_in_the_order_given(n_jobs):
+    jobs = [Job(square, (i,), cost=i % 3) for i in range(7)]
+    assert run_jobs(jobs, n_jobs=n_jobs) == [i * i for i in range(7)]
+
+
+def test_no_jobs():
+    assert run_jobs([]) == []
+
+
+def test_results_from_processes():
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert run_jobs([Job(np.sqrt, (4.0,)), Job(np.sqrt, (9.0,))]) == [2.0, 3.0]
+
+
+def test_a_backend_that_gives_results_only_together():
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        assert run_jobs([Job(np.sqrt, (4.0,)), Job(np.sqrt, (9.0,))]) == [2.0, 3.0]
+
+
+def test_the_longest_job_starts_first():
+    started = []
+    run_jobs([Job(started.append, (cost,), cost=cost) for cost in (1.0, 3.0, 2.0)])
+    assert started == [3.0, 2.0, 1.0]
+
+
+def fail():
+    raise KeyError("broken")
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_errors_pass_through_and_threads_are_given_back(n_jobs):
+    before = blas_threads()
+    with pytest.raises(KeyError, match="broken"):
+        run_jobs([Job(fail, ()), Job(square, (2,))], n_jobs=n_jobs)
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_in_every_job():
+    before = blas_threads()
+    assert before
+    for n_jobs in (1, 2, 1, 2):
+        inside = run_jobs([Job(blas_threads, ())] * 3, n_jobs=n_jobs)
+        assert all(set(counts) == {1} for counts in inside)
+    assert blas_threads() == before
+
+
+def test_blas_has_one_thread_in_other_processes():
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        pools = run_jobs([Job(threadpool_info, ())] * 2)
+    assert {pool["num_threads"] for pool in chain(*pools) if pool["user_api"] == "blas"} == {1}
+
+
+def test_a_run_inside_a_job_leaves_blas_bounded():
+    def nested():
+        run_jobs([Job(square, (2,))])
+        return blas_threads()
+
+    for n_jobs in (1, 2):
+        inside = run_jobs([Job(nested, ())] * 2, n_jobs=n_jobs)
+        assert all(set(counts) == {1} for counts in inside)
+
+
+def test_a_job_that_goes_on_after_an_error_does_not_keep_blas_bounded():
+    before, go_on = blas_threads(), threading.Event()
+    try:
+        with pytest.raises(KeyError, match="broken"):
+            run_jobs([Job(go_on.wait, (20,)), Job(fail, ())], n_jobs=2)
+        assert blas_threads() == before
+    finally:
+        go_on.set()
+
+
+def openmp_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"]
+
+
+def test_openmp_is_bounded_by_the_share_of_the_cores():
+    before = openmp_threads()
+    assert before
+    inside = run_jobs([Job(openmp_threads, ())] * 2, n_jobs=2)
+    assert all(max(counts) <= thread_budget(2) for counts in inside)
+    assert openmp_threads() == before
+
+
+def test_a_bound_of_the_caller_on_openmp_is_left_alone():
+    with threadpool_limits(1, user_api="openmp"):
+        run_jobs([Job(square, (2,))])
+        assert set(openmp_threads()) == {1}
+
+
+def test_budgets():
+    assert n_workers(None, 5) == 1
+    assert n_workers(2, 5) == 2
+    assert n_workers(8, 3) == 3
+    assert n_workers(4, 0) == 1
+    assert thread_budget(1) is None
+    assert thread_budget(10**6) == 1
+    assert thread_budget(2) == max(1, joblib.cpu_count() // 2)
+
+
+def test_warning_filters_are_put_back():
+    before = list(warnings.filters)
+    run_jobs([Job(square, (i,)) for i in range(4)], n_jobs=2)
+    assert warnings.filters == before
+
+
+def test_progress_names_the_jobs(capsys):
+    run_jobs([Job(square, (1,), "forest fold 1 of 2")], verbose=1, description="cross-fit")
+    shown = capsys.readouterr().err
+    assert "cross-fit" in shown
+    assert "1/1" in shown
+    run_jobs([Job(square, (1,))], description="cross-fit")
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,118 @@
+"""Tests of rows: how many there are, and taking some of them from any container."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+
+from stackens._core._rows import as_features, is_frame, is_sized_like, n_rows, take_rows
+
+ARRAY = np.arange(12.0).reshape(4, 3)
+CONTAINERS = {
+    "array": ARRAY,
+    "pandas": pd.DataFrame(ARRAY, columns=list("abc"), index=[7, 7, 8, 9]),
+    "polars": pl.DataFrame(ARRAY, schema=list("abc")),
+    "csr": sparse.csr_matrix(ARRAY),
+    "csc": sparse.csc_array(ARRAY),
+    "list": ARRAY.tolist(),
+}
+
+
+def dense(X):
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+@pytest.mark.parametrize("index", [np.array([2, 0]), np.array([True, False, True, False])])
+def test_take_rows(name, index):
+    X = CONTAINERS[name]
+    taken = take_rows(X, index)
+    assert type(taken) is type(X)
+    assert n_rows(X) == 4
+    assert n_rows(taken) == 2
+    np.testing.assert_array_equal(dense(taken), ARRAY[index])
+
+
+def test_frames_keep_types_and_index():
+    X = pd.DataFrame({"c": pd.Categorical(["x", "y", "x"]), "n": [1, 2, 3]}, index=[5, 6, 7])
+    taken = take_rows(X, np.array([2, 1]))
+    assert taken.index.tolist() == [7, 6]
+    assert taken["c"].dtype == X["c"].dtype
+    assert taken["n"].dtype == X["n"].dtype
+
+
+@pytest.mark.parametrize(
+    "y", [pd.Series([1, 2, 3]), pl.Series([1, 2, 3]), pd.Categorical([1, 2, 3])]
+)
+def test_take_rows_of_one_column(y):
+    assert list(take_rows(y, np.array([2, 0]))) == [3, 1]
+
+
+def test_is_frame():
+    assert is_frame(CONTAINERS["pandas"])
+    assert is_frame(CONTAINERS["polars"])
+    assert not any(is_frame(CONTAINERS[name]) for name in ("array", "csr", "list"))
+
+
+@pytest.mark.parametrize("name", ["array", "pandas", "polars", "csr", "csc"])
+def test_as_features_leaves_data_alone(name):
+    assert as_features(CONTAINERS[name]) is CONTAINERS[name]
+
+
+def test_as_features_makes_rows_accessible():
+    assert isinstance(as_features(ARRAY.tolist()), np.ndarray)
+    assert as_features(sparse.coo_matrix(ARRAY)).format == "csr"
+    assert as_features([["a", 1], ["b", None]]).shape == (2, 2)
+
+
+class OnlyAnArray:
+    """Knows how to become an array and nothing else."""
+
+    def __array__(self, dtype=None, copy=None):
+        return ARRAY.astype(dtype) if dtype else ARRAY.copy()
+
+
+def test_as_features_of_what_can_become_an_array():
+    assert n_rows(OnlyAnArray()) == 4
+    np.testing.assert_array_equal(as_features(OnlyAnArray()), ARRAY)
+
+
+@pytest.mark.parametrize("rows", [["one text", "two"], [{"a": 1}, {"b": 2}], pd.Series(["p", "q"])])
+def test_as_features_keeps_texts_and_dicts(rows):
+    assert as_features(rows) is rows
+
+
+class NoArray(list):
+    """A list that must not be turned into an array."""
+
+    def __array__(self, *args, **kwargs):
+        raise AssertionError("made an array of all texts")
+
+
+def test_as_features_makes_no_array_of_texts():
+    assert len(as_features(NoArray(["short", "long" * 1000]))) == 2
+
+
+@pytest.mark.parametrize("X", [[1, 2, 3], np.arange(3), "text"])
+def test_as_features_refuses_one_dimension(X):
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        as_features(X)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([1, 2, 3], True),
+        (np.ones(3), True),
+        (pd.Series([1, 2, 3]), True),
+        (np.ones(4), False),
+        ("abc", False),
+        ({"a": 1, "b": 2, "c": 3}, False),
+        (3, False),
+        (np.array(3), False),
+        (None, False),
+    ],
+)
+def test_is_sized_like(value, expected):
+    assert is_sized_like(value, 3) is expected

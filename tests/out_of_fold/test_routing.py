@@ -1,0 +1,126 @@
+"""Tests of routing: which metadata reaches which base model."""
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metadata_routing import MetadataRouter
+
+from stackens.out_of_fold import add_members, weight_params
+from stackens.out_of_fold._routing import route_fit
+
+WEIGHTS = np.arange(4.0)
+GROUPS = np.array([0, 0, 1, 1])
+
+
+class TakesAnything(GaussianNB):
+    def fit(self, X, y, **params):
+        return super().fit(X, y, **params)
+
+
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        (GaussianNB(), "sample_weight"),
+        (TakesAnything(), "sample_weight"),
+        (make_pipeline(StandardScaler(), GaussianNB()), "gaussiannb__sample_weight"),
+        (
+            make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), Ridge())),
+            "pipeline__ridge__sample_weight",
+        ),
+        (GridSearchCV(GaussianNB(), {}), "sample_weight"),
+        (
+            GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {}),
+            "ridge__sample_weight",
+        ),
+        (
+            TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge())),
+            "ridge__sample_weight",
+        ),
+        (TransformedTargetRegressor(), "sample_weight"),
+    ],
+)
+def test_weights_find_the_model(model, key):
+    assert weight_params(model, WEIGHTS) == {key: WEIGHTS}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        KNeighborsClassifier(),
+        make_pipeline(StandardScaler(), KNeighborsClassifier()),
+        GridSearchCV(KNeighborsClassifier(), {}),
+        make_pipeline(StandardScaler(), "passthrough"),
+    ],
+)
+def test_models_without_weights(model):
+    with pytest.raises(
+        TypeError, match=r"does not support sample weights\. Leave sample_weight out"
+    ):
+        weight_params(model, WEIGHTS)
+
+
+def test_without_routing_weights_go_to_all():
+    pairs = [("a", GaussianNB()), ("b", make_pipeline(LogisticRegression()))]
+    fit, split = route_fit(pairs, 5, WEIGHTS, GROUPS, None)
+    assert fit == {
+        "a": {"sample_weight": WEIGHTS},
+        "b": {"logisticregression__sample_weight": WEIGHTS},
+    }
+    assert split == {}
+    assert route_fit(pairs, 5, None, None, {}) == ({"a": {}, "b": {}}, {})
+
+
+def test_other_metadata_needs_routing():
+    with pytest.raises(ValueError, match=r"Passing \['prior'\].*enable_metadata_routing=True"):
+        route_fit([("a", GaussianNB())], 5, None, None, {"prior": 1})
+
+
+@pytest.fixture
+def routing():
+    with config_context(enable_metadata_routing=True):
+        yield
+
+
+@pytest.mark.usefixtures("routing")
+def test_with_routing_each_model_gets_what_it_asked_for():
+    pairs = [
+        ("wants", GaussianNB().set_fit_request(sample_weight=True)),
+        ("renamed", GaussianNB().set_fit_request(sample_weight="other")),
+        ("not", GaussianNB().set_fit_request(sample_weight=False)),
+        ("cannot", KNeighborsClassifier()),
+    ]
+    other = WEIGHTS * 2
+    fit, split = route_fit(pairs, 5, WEIGHTS, None, {"other": other})
+    assert fit == {
+        "wants": {"sample_weight": WEIGHTS},
+        "renamed": {"sample_weight": other},
+        "not": {},
+        "cannot": {},
+    }
+    assert split == {}
+
+
+@pytest.mark.usefixtures("routing")
+def test_with_routing_groups_reach_the_splitter():
+    _, split = route_fit([("a", GaussianNB())], GroupKFold(2), None, GROUPS, None)
+    assert split == {"groups": GROUPS}
+    assert route_fit([("a", GaussianNB())], KFold(2), None, GROUPS, None)[1] == {}
+    assert route_fit([("a", GaussianNB())], 5, None, GROUPS, None)[1] == {}
+
+
+@pytest.mark.usefixtures("routing")
+def test_with_routing_metadata_for_nobody_is_an_error():
+    with pytest.raises(TypeError, match="prior"):
+        route_fit([("a", GaussianNB())], 5, None, None, {"prior": 1})
+
+
+def test_add_members_tells_the_router_about_models_and_splitter():
+    router = add_members(MetadataRouter(owner="test"), [("a", GaussianNB())], GroupKFold(2))
+    assert router.consumes("fit", ["sample_weight", "groups"]) == {"groups"}

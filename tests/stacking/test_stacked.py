@@ -1,0 +1,165 @@
+"""Tests of the stacks: the final estimator, features that pass through, and what they refuse."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
+from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge
+from sklearn.model_selection import StratifiedKFold
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+import stackens as se
+from stackens.combiners import Combiner, SimplexWeights
+from tests.base_models import CountingClassifier
+
+X, Y = make_classification(120, 5, random_state=0)
+Y3 = np.arange(120) % 3
+FRAME = pd.DataFrame(X, columns=list("abcde"))
+MODELS = [("lr", LogisticRegression()), ("nb", GaussianNB())]
+
+
+@pytest.mark.parametrize("passthrough", [False, True])
+@pytest.mark.parametrize("y", [Y, Y3])
+def test_the_same_as_scikit_learn_with_the_same_folds(passthrough, y):
+    models = [("lr", LogisticRegression()), ("svc", LinearSVC())]
+    options = {"final_estimator": LogisticRegression(), "cv": StratifiedKFold(3)}
+    ours = se.StackedClassifier(models, passthrough=passthrough, **options).fit(X, y)
+    theirs = StackingClassifier(models, passthrough=passthrough, **options).fit(X, y)
+    np.testing.assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=1e-5)
+    np.testing.assert_allclose(ours.transform(X), theirs.transform(X))
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+
+
+def test_the_same_as_scikit_learn_for_regression():
+    X, y = make_regression(100, 5, noise=5, random_state=0)
+    models = [("ridge", Ridge()), ("knn", KNeighborsRegressor())]
+    folds = list(StratifiedKFold(3).split(X, y > 0))
+    ours = se.StackedRegressor(models, Ridge(), cv=folds).fit(X, y)
+    theirs = StackingRegressor(models, Ridge(), cv=folds).fit(X, y)
+    np.testing.assert_allclose(ours.predict(X), theirs.predict(X))
+
+
+@pytest.mark.parametrize("final", ["auto", None, "simplex", SimplexWeights()])
+def test_combiners_as_final_estimator(final):
+    stack = se.StackedClassifier(MODELS, final).fit(X, Y)
+    assert isinstance(stack.final_estimator_, Combiner)
+    proba = stack.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)
+    log_odds = stack.decision_function(X)
+    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), proba[:, 1])
+    three = se.StackedClassifier(MODELS, final).fit(X, Y3)
+    np.testing.assert_allclose(np.exp(three.decision_function(X)), three.predict_proba(X))
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_log_odds_of_several_labels(n_labels):
+    X, Y = make_multilabel_classification(100, 5, n_classes=n_labels, random_state=0)
+    stack = se.StackedClassifier([KNeighborsClassifier(15)]).fit(X, Y)
+    log_odds = stack.decision_function(X)
+    assert log_odds.shape == Y.shape
+    np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), stack.predict_proba(X), atol=1e-12)
+
+
+def test_methods_are_those_of_the_final_estimator():
+    stack = se.StackedClassifier(MODELS, LinearSVC())
+    assert not hasattr(stack, "predict_proba")
+    margins = stack.fit(X, Y).decision_function(X)
+    np.testing.assert_array_equal(stack.predict(X), margins > 0)
+    assert not hasattr(se.StackedClassifier(MODELS, KNeighborsClassifier()), "decision_function")
+    assert hasattr(se.StackedClassifier(MODELS), "predict_proba")
+
+
+def test_parameters_of_predict_reach_the_final_estimator():
+    X, y = make_regression(60, 4, random_state=0)
+    stack = se.StackedRegressor([("ridge", Ridge())], BayesianRidge()).fit(X, y)
+    mean, deviation = stack.predict(X, return_std=True)
+    np.testing.assert_array_equal(mean, stack.predict(X))
+    assert (deviation > 0).all()
+
+
+@pytest.mark.parametrize("final", ["auto", None, LogisticRegression()])
+@pytest.mark.parametrize(
+    "wrap", [np.asarray, np.ndarray.tolist, sparse.csr_matrix, sparse.csc_array, sparse.coo_matrix]
+)
+def test_features_pass_through(final, wrap):
+    models = [("lr", LogisticRegression()), ("nb", MultinomialNB())]
+    stack = se.StackedClassifier(models, final, passthrough=True)
+    data = wrap(np.abs(X))
+    stack.fit(data, Y)
+    assert stack.predict(data).shape == (120,)
+    table = stack.transform(data)
+    assert table.shape == (120, 7)
+    assert sparse.issparse(table) == sparse.issparse(data)
+    dense = table.toarray() if sparse.issparse(table) else table
+    np.testing.assert_array_equal(dense[:, 2:], np.abs(X))
+
+
+@pytest.mark.parametrize("columns", [["b", "d"], True])
+@pytest.mark.parametrize("library", [pd, pl])
+def test_columns_pass_through_by_name(columns, library):
+    data = FRAME if library is pd else pl.DataFrame(X, schema=list("abcde"))
+    stack = se.StackedClassifier(MODELS, DecisionTreeClassifier(), passthrough=columns)
+    stack.fit(data, Y)
+    passed = list("abcde") if columns is True else columns
+    assert stack.final_estimator_.feature_names_in_.tolist() == ["lr", "nb", *passed]
+    assert stack.predict(data).shape == (120,)
+
+
+def test_columns_pass_through_by_position():
+    stack = se.StackedClassifier(MODELS, LogisticRegression(), passthrough=[0, -1]).fit(X, Y)
+    np.testing.assert_array_equal(stack.transform(X)[:, 2:], X[:, [0, -1]])
+
+
+def test_weights_reach_the_final_estimator():
+    weights = np.where(Y == 1, 50.0, 1.0)
+    plain = se.StackedClassifier(MODELS, LogisticRegression()).fit(X, Y)
+    weighted = se.StackedClassifier(MODELS, LogisticRegression()).fit(X, Y, sample_weight=weights)
+    assert weighted.predict_proba(X)[:, 1].mean() > plain.predict_proba(X)[:, 1].mean() + 0.05
+
+
+def test_an_unseeded_final_estimator_is_seeded():
+    seeds = {
+        se.StackedClassifier(MODELS, DecisionTreeClassifier(), random_state=seed)
+        .fit(X, Y)
+        .final_estimator_.random_state
+        for seed in (0, 0, 1)
+    }
+    assert len(seeds) == 2
+    unseeded = se.StackedClassifier(MODELS, DecisionTreeClassifier()).fit(X, Y)
+    assert unseeded.final_estimator_.random_state is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"final_estimator": Ridge()}, ValueError, "should be a classifier. Got Ridge"),
+        ({"final_estimator": "nonsense"}, ValueError, "The 'final_estimator' parameter"),
+        ({"final_estimator": 3}, ValueError, "The 'final_estimator' parameter"),
+        (
+            {"final_estimator": "simplex", "passthrough": True},
+            ValueError,
+            "cannot use passthrough=True. Got final_estimator='simplex'. Pass a scikit-learn",
+        ),
+        ({"passthrough": "a"}, ValueError, "The 'passthrough' parameter"),
+        ({"stack_method": "nonsense"}, ValueError, "The 'stack_method' parameter"),
+    ],
+)
+def test_parameters_are_checked_before_anything_is_fitted(parameters, error, message):
+    CountingClassifier.fits = 0
+    with pytest.raises(error, match=message):
+        se.StackedClassifier([CountingClassifier()], **parameters).fit(X, Y)
+    assert CountingClassifier.fits == 0
+
+
+def test_a_final_estimator_without_weights_is_refused_early():
+    CountingClassifier.fits = 0
+    stack = se.StackedClassifier([CountingClassifier()], KNeighborsClassifier())
+    with pytest.raises(TypeError, match="KNeighborsClassifier does not support sample weights"):
+        stack.fit(X, Y, sample_weight=np.ones(120))
+    assert CountingClassifier.fits == 0

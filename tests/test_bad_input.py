@@ -1,0 +1,274 @@
+"""Bad input: every mistake gets an error that says what is wrong, what was got, and what to do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+import stackens as se
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3))
+Y = np.arange(40) % 2
+MODELS = [("lr", LogisticRegression()), ("nb", GaussianNB())]
+FRAME = pd.DataFrame(X, columns=list("abc")).assign(text=np.where(Y, "yes", "no"))
+MAKERS = [se.StackedClassifier, se.BlendedClassifier]
+
+
+def missing(value):
+    y = Y.astype(object if value is None else float)
+    y[3] = value
+    return y
+
+
+# name: (parameters, fit arguments, error, what is wrong, what was got and what to do)
+CASES = {
+    "no rows": ({}, (X[:0], Y[:0]), ValueError, "at least one row.*0 sample.*Check how"),
+    "one row": ({}, (X[:1], Y[:1]), ValueError, "at least two classes.*one class.*add rows"),
+    "one class": ({}, (X, Y * 0), ValueError, r"at least two classes.*one class: \[0\].*Check"),
+    "fewer target rows": (
+        {},
+        (X, Y[:-1]),
+        ValueError,
+        "same number of rows.*'X': 40, 'y': 39.*Pass what belongs",
+    ),
+    "fewer weights": (
+        {},
+        (X, Y, np.ones(39)),
+        ValueError,
+        "same number of rows.*'sample_weight': 39.*Pass",
+    ),
+    "fewer groups": (
+        {},
+        (X, Y, None, np.ones(39)),
+        ValueError,
+        "same number of rows.*'groups': 39.*Pass",
+    ),
+    "NaN in the target": (
+        {},
+        (X, missing(np.nan)),
+        ValueError,
+        r"contains NaN or None.*must not be missing.*Drop",
+    ),
+    "None in the target": (
+        {},
+        (X, missing(None)),
+        ValueError,
+        r"contains NaN or None.*must not be missing.*Drop",
+    ),
+    "infinite target": ({}, (X, missing(np.inf)), ValueError, r"Input y contains infinity.*Drop"),
+    "rare classes": (
+        {"cv": 5},
+        (X[:8], Y[:8]),
+        ValueError,
+        "Every class has fewer rows.*4 at most.*set cv to 4",
+    ),
+    "fewer rows than folds": (
+        {"cv": 41},
+        (X, Y),
+        ValueError,
+        "at least as many rows as folds.*40 rows.*fewer folds",
+    ),
+    "one fold": ({"cv": 1}, (X, Y), ValueError, r"'cv' parameter of .* must be an int in.*Got 1"),
+    "cv by name": (
+        {"cv": "loo"},
+        (X, Y),
+        ValueError,
+        r"'cv' parameter of .* must be an int.*Got 'loo'",
+    ),
+    "cv that gives nothing": ({"cv": []}, (X, Y), ValueError, r"no splits.*\[\].*pass a list"),
+    "no models": ({"estimators": []}, (X, Y), ValueError, r"should be a non-empty list.*Got \[\]"),
+    "duplicate names": (
+        {"estimators": [MODELS[0], MODELS[0]]},
+        (X, Y),
+        ValueError,
+        "must be unique.*'lr'.*Rename",
+    ),
+    "name of a parameter": (
+        {"estimators": [("cv", GaussianNB())]},
+        (X, Y),
+        ValueError,
+        r"conflict.*\['cv'\].*Rename",
+    ),
+    "double underscore": (
+        {"estimators": [("a__b", GaussianNB())]},
+        (X, Y),
+        ValueError,
+        "must not contain.*a__b.*Rename",
+    ),
+    "a class": (
+        {"estimators": [("nb", GaussianNB)]},
+        (X, Y),
+        TypeError,
+        "with a fit method.*'nb'.*brackets",
+    ),
+    "not a model": (
+        {"estimators": [("nb", 3)]},
+        (X, Y),
+        TypeError,
+        "with a fit method.*'nb': 3.*Pass one",
+    ),
+    "all switched off": (
+        {"estimators": [("nb", "drop")]},
+        (X, Y),
+        ValueError,
+        "All estimators.*dropped.*At least one",
+    ),
+    "final fit for nobody": (
+        {"final_fit": {"z": "bag"}},
+        (X, Y),
+        ValueError,
+        r"'final_fit' parameter.*\['z'\].*names are",
+    ),
+    "unknown final fit": (
+        {"final_fit": {"lr": "never"}},
+        (X, Y),
+        ValueError,
+        r"'final_fit' parameter.*must be one of.*Got 'never'",
+    ),
+    "unknown method": (
+        {"stack_method": "guess"},
+        (X, Y),
+        ValueError,
+        r"'stack_method' parameter.*must be a str among.*Got 'guess'",
+    ),
+    "method a model lacks": (
+        {"estimators": [LinearSVC()], "stack_method": "predict_proba"},
+        (X, Y),
+        ValueError,
+        "does not implement.*LinearSVC.*Choose another",
+    ),
+    "a transformer": (
+        {"estimators": [("scale", StandardScaler())]},
+        (X, Y),
+        ValueError,
+        "scale does not implement.*StandardScaler.*leave the model out",
+    ),
+    "weights that a model cannot take": (
+        {"estimators": [KNeighborsClassifier()]},
+        (X, Y, np.ones(40)),
+        TypeError,
+        "KNeighborsClassifier.*does not support.*Leave",
+    ),
+    "negative weights": (
+        {},
+        (X, Y, -np.ones(40)),
+        ValueError,
+        "at least zero.*as low as -1.*Correct them",
+    ),
+    "text for a model of numbers": (
+        {},
+        (FRAME, Y),
+        ValueError,
+        "Base model 'lr'.*could not convert string.*Fix or remove",
+    ),
+    "missing values for a model of numbers": (
+        {},
+        (np.where(X > 1.5, np.nan, X), Y),
+        ValueError,
+        "Base model 'lr'.*NaN.*Fix or remove",
+    ),
+    "one dimension": ({}, (X[:, 0], Y), ValueError, "Expected 2D.*1D array.*Reshape"),
+    "several columns of classes": (
+        {},
+        (X, np.column_stack([Y, Y + (X[:, 0] > 0)])),
+        ValueError,
+        "one column of.*Got several.*Fit one",
+    ),
+    "numbers with fractions as classes": (
+        {},
+        (X, X[:, 0]),
+        ValueError,
+        "Unknown label type.*continuous.*classifier",
+    ),
+    "a word for random_state": (
+        {"random_state": "x"},
+        (X, Y),
+        ValueError,
+        r"'random_state' parameter.*must be.*Got 'x'",
+    ),
+    "a word for n_jobs": (
+        {"n_jobs": "all"},
+        (X, Y),
+        ValueError,
+        r"'n_jobs' parameter.*must be.*Got 'all'",
+    ),
+    "unknown on_error": (
+        {"on_error": "skip"},
+        (X, Y),
+        ValueError,
+        r"'on_error' parameter.*must be a str among.*Got 'skip'",
+    ),
+}
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("case", CASES)
+def test_mistakes_are_explained(case, make):
+    parameters, data, error, message = CASES[case]
+    estimator = make(**({"estimators": MODELS} | parameters))
+    with pytest.raises(error, match=f"(?s){message}"):
+        estimator.fit(*data)
+
+
+@pytest.mark.parametrize("make", [se.StackedRegressor, se.BlendedRegressor])
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.where(Y, "yes", "no"), "must hold numbers.*Got values of type.*Use the classifier"),
+        (np.where(Y, np.nan, 1.5), "contains NaN.*Drop"),
+        (np.where(Y, np.inf, 1.5), "contains infinity.*Drop"),
+    ],
+)
+def test_targets_of_regressors(make, y, message):
+    with pytest.raises(ValueError, match=message):
+        make([("ridge", Ridge())]).fit(X, y)
+
+
+def test_unknown_scorers():
+    message = "'scoring' parameter.*Got 'nonsense'.*get_scorer_names"
+    with pytest.raises(ValueError, match=message):
+        se.BlendedClassifier(MODELS, weighting="greedy", scoring="nonsense").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"final_fit": "sometimes"}, "The 'final_fit' parameter of cross_fit.*Got 'sometimes'"),
+        ({"out_of_bag": "maybe"}, "The 'out_of_bag' parameter of cross_fit.*Got 'maybe'"),
+        ({"stack_method": "guess"}, "The 'stack_method' parameter of cross_fit.*Got 'guess'"),
+        ({"on_error": "skip"}, "The 'on_error' parameter of cross_fit.*Got 'skip'"),
+        ({"final_fit": {"z": "bag"}}, r"'final_fit' parameter.*Got \['z'\].*The names are"),
+        ({"cv": "loo"}, "The 'cv' parameter must be.*Got 'loo'"),
+        ({"random_state": "x"}, "'x' cannot be used to seed"),
+        ({"params": {"prior": 1}}, r"Passing \['prior'\].*enable_metadata_routing"),
+    ],
+)
+def test_options_of_cross_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        se.cross_fit(MODELS, X, Y, **options)
+
+
+def test_no_target():
+    with pytest.raises(ValueError, match="y must hold one target for each row. Got None"):
+        se.cross_fit(MODELS, X, None)
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        se.StackedClassifier(MODELS).fit(X, None)
+
+
+def test_a_model_without_predictions_for_the_task():
+    with pytest.raises(ValueError, match="failed in fold|not among the classes"):
+        se.StackedClassifier([("clusters", KMeans(2)), *MODELS]).fit(X, np.where(Y, 7, 9))
+
+
+def test_new_rows_of_another_shape():
+    stack = se.StackedClassifier(MODELS).fit(X, Y)
+    with pytest.raises(ValueError, match="2 features, but StackedClassifier is expecting 3"):
+        stack.predict(X[:, :2])
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        stack.predict(X[0])
