@@ -7,13 +7,14 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import joblib
-from sklearn.utils.parallel import Parallel, delayed
+from joblib import Parallel, delayed
+from sklearn import config_context, get_config
 from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
@@ -96,12 +97,55 @@ class _SingleThreadedBlas:
 single_threaded_blas = _SingleThreadedBlas()
 
 
-def _run(index: int, job: Job, threads: int, caller: int) -> tuple[int, Any]:
-    """Run one job; in another process than the caller's, BLAS is not bounded yet."""
-    blas = nullcontext() if os.getpid() == caller else single_threaded_blas
-    # OpenMP counts belong to the calling thread, so each job sets and restores its own.
-    with blas, _limit("openmp", threads):
-        return index, job.run(*job.args)
+class _Runner:
+    """Runs jobs in other threads or processes under the caller's scikit-learn configuration.
+
+    After `close` no job of this run starts or is still running in this process: a fit that goes
+    on after another one failed would change warning filters and thread counts, which belong to
+    the process, behind the caller's back.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._caller = os.getpid()
+        self._config = get_config()
+        self._filters = list(warnings.filters)
+        self._changed = threading.Condition()
+        self._running = 0
+        self._closed = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the condition: another process never closes, and cannot receive a lock."""
+        return {key: value for key, value in self.__dict__.items() if key != "_changed"}
+
+    def __call__(self, index: int, job: Job) -> tuple[int, Any]:
+        if os.getpid() != self._caller:  # where neither BLAS nor the warnings are set yet
+            with single_threaded_blas, warnings.catch_warnings():
+                warnings.filters = self._filters
+                return index, self._run(job)
+        with self._changed:
+            if self._closed:
+                return index, None
+            self._running += 1
+        try:
+            return index, self._run(job)
+        except BaseException:
+            self._closed = True  # before another thread takes the next job
+            raise
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
+
+    def _run(self, job: Job) -> Any:
+        # OpenMP counts belong to the calling thread, so each job sets and restores its own.
+        with config_context(**self._config), _limit("openmp", self._threads):
+            return job.run(*job.args)
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: self._running == 0)
 
 
 def run_jobs(
@@ -155,11 +199,11 @@ def _completed(
                 result = jobs[index].run(*jobs[index].args)
             yield index, result
         return
-    threads, caller = threads or thread_budget(workers) or 1, os.getpid()
+    runner = _Runner(threads or thread_budget(workers) or 1)
     # Threads that enter and leave `warnings.catch_warnings` out of step could leave the
     # process with somebody else's filters: this outer one puts the caller's back.
-    with warnings.catch_warnings():
-        calls = (delayed(_run)(index, jobs[index], threads, caller) for index in order)
+    with warnings.catch_warnings(), closing(runner):
+        calls = (delayed(runner)(index, jobs[index]) for index in order)
         try:
             parallel = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator_unordered")
         except ValueError:  # a backend that cannot hand over results one by one

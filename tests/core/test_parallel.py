@@ -1,6 +1,7 @@
 """Tests of jobs side by side: order, errors, threads, progress, nothing left behind."""
 
 import threading
+import time
 import warnings
 from itertools import chain
 
@@ -8,6 +9,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn.ensemble  # noqa: F401, loads the OpenMP library of scikit-learn
+from sklearn import config_context, get_config
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
@@ -84,14 +86,39 @@ def test_a_run_inside_a_job_leaves_blas_bounded():
         assert all(set(counts) == {1} for counts in inside)
 
 
-def test_a_job_that_goes_on_after_an_error_does_not_keep_blas_bounded():
-    before, go_on = blas_threads(), threading.Event()
-    try:
-        with pytest.raises(KeyError, match="broken"):
-            run_jobs([Job(go_on.wait, (20,)), Job(fail, ())], n_jobs=2)
-        assert blas_threads() == before
-    finally:
-        go_on.set()
+def test_no_job_goes_on_after_an_error():
+    before, started, ended = blas_threads(), threading.Event(), []
+
+    def slow():
+        started.set()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            time.sleep(0.2)
+        ended.append("slow")
+
+    def fail_meanwhile():
+        started.wait(20)
+        fail()
+
+    filters = list(warnings.filters)
+    jobs = [Job(slow, ()), Job(fail_meanwhile, ()), Job(ended.append, ("never",))]
+    with pytest.raises(KeyError, match="broken"):
+        run_jobs(jobs, n_jobs=2)
+    assert ended == ["slow"]
+    assert blas_threads() == before
+    assert warnings.filters == filters
+
+
+def configuration():
+    return get_config()["assume_finite"], warnings.filters[0][0]
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
+def test_jobs_see_the_callers_configuration(backend):
+    with joblib.parallel_config(backend=backend, n_jobs=2), config_context(assume_finite=True):
+        seen = run_jobs([Job(configuration, ())] * 2)
+    assert seen == [(True, "error")] * 2
+    assert get_config()["assume_finite"] is False
 
 
 def openmp_threads():
