@@ -173,8 +173,10 @@ def _classification_kernel(
         if present.all():  # scikit-learn warns about a class without rows: leave that to it
             return AccuracyMetric(values, target, (weights / totals[target]) / present.sum())
         return None
-    if name == "roc_auc" and task.kind == "binary" and 0 < target.sum() < len(target):
-        return RocAucMetric(values[:, :, 1], target, sample_weight)
+    if name == "roc_auc" and task.kind == "binary":
+        both_present = np.bincount(target, weights, minlength=2).min() > 0
+        if both_present:
+            return RocAucMetric(values[:, :, 1], target, sample_weight)
     return None
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 import numpy as np
 
-__all__ = ["AccuracyMetric", "RocAucMetric", "roc_auc"]
+__all__ = ["AccuracyMetric", "RocAucMetric", "pairs_won"]
 
 _TIE = 1e-12
 _BLOCK_ELEMENTS = 1 << 18
 _BLOCK_ROWS = 512
-_BINS = 1 << 12
+_MOST_BIN_BITS = 16
 
 
 class AccuracyMetric:
@@ -67,11 +69,16 @@ class AccuracyMetric:
 
 
 class RocAucMetric:
-    """Binary ROC AUC: histograms bound every candidate, the last ones are counted exactly.
+    """Binary ROC AUC: histograms bound the candidates, and what they leave open is sorted.
+
+    Means are put into bins of equal width. Pairs of rows in different bins are decided by the
+    bins, and were all other pairs won, the area would be an upper bound. Models are taken up
+    in the order of the most that they can still reach, first for their bound and then for the
+    area itself, until none that is left can be chosen. Only rows in bins with both classes
+    have to be sorted for that.
 
     Rows are put in order of their class, scores are multiplied by the number of bins (a power
-    of two, so nothing is rounded). Pairs of rows in different bins are decided by the bins;
-    pairs in one bin make the difference between the bounds.
+    of two, so nothing is rounded).
     """
 
     slack = 1.0
@@ -79,71 +86,92 @@ class RocAucMetric:
     def __init__(
         self, scores: np.ndarray, target: np.ndarray, sample_weight: np.ndarray | None
     ) -> None:
+        n_samples, n_models = scores.shape
         order = np.argsort(target, kind="stable")
-        self._n_negative = int(len(target) - target.sum())
-        self._scores = np.empty(scores.shape[::-1])
-        for start in range(0, len(order), _BLOCK_ROWS):
+        self._n_negative = n_negative = int(n_samples - target.sum())
+        # A bin or two for each row, but no more than stay in cache.
+        self._n_bins = 1 << min(n_samples.bit_length(), _MOST_BIN_BITS)
+        self._scores = np.empty((n_models, n_samples))
+        for start in range(0, n_samples, _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
-            np.multiply(scores[order[rows]].T, _BINS, out=self._scores[:, rows])
+            np.multiply(scores[order[rows]].T, self._n_bins, out=self._scores[:, rows])
+        self._bounded = bool(self._scores.min() >= 0.0 and self._scores.max() <= self._n_bins)
         self._weights = None
+        self._n_pairs = float(n_negative * (n_samples - n_negative))
         if sample_weight is not None and np.ptp(sample_weight) > 0:
             weights = np.asarray(sample_weight, dtype=np.float64)[order]
             self._weights = weights / weights.max()
-        n_positive = len(order) - self._n_negative
-        self._positive_mass = float(
-            n_positive if self._weights is None else self._weights[self._n_negative :].sum()
-        )
-        self._bounded = bool(self._scores.min() >= 0.0 and self._scores.max() <= _BINS)
-        self._sum = np.zeros(len(order))
-        self._buffer = np.empty(len(order))
-        self._small = np.empty(len(order), dtype=np.int32)
-        self._bins = np.empty(len(order), dtype=np.intp)
+            self._n_pairs = float(
+                self._weights[:n_negative].sum() * self._weights[n_negative:].sum()
+            )
+        self._sum = np.zeros(n_samples)
+        self._mean = np.empty(n_samples)
+        self._bins = np.empty(n_samples, dtype=np.int32)
 
     def best(self, step: int) -> tuple[int, float]:
-        n_models = len(self._scores)
-        lower, upper = np.zeros(n_models), np.ones(n_models)
-        if self._bounded:
-            for model in range(n_models):
-                lower[model], upper[model] = self._bounds(self._mean(model, step))
-        exact = np.full(n_models, -np.inf)
-        best = lower.max()
-        for model in np.argsort(-(lower + upper), kind="stable"):
-            if upper[model] >= best - 2 * _TIE:
-                exact[model] = roc_auc(self._mean(model, step), self._n_negative, self._weights)
-                best = max(best, exact[model])
-        choice = int(np.argmax(exact >= exact.max() - _TIE))
-        return choice, float(exact[choice])
+        stages = (self._bound, self._area)
+        # Minus the most that a model can reach, the model, and how many stages it has passed.
+        heap = [(-1.0, model, 0) for model in range(len(self._scores))]
+        choice, score, best = len(heap), -np.inf, -np.inf
+        while heap and -heap[0][0] >= best - _TIE:
+            negated, model, stage = heappop(heap)
+            if model > choice:
+                continue  # it is not better, and the first of equals is taken
+            if stage < len(stages):
+                self._place(model, step)
+                heappush(heap, (-stages[stage](), model, stage + 1))
+            else:
+                choice, score = model, -negated
+                best = max(best, score)
+        return choice, score
 
     def add(self, model: int) -> None:
         self._sum += self._scores[model]
 
-    def _mean(self, model: int, step: int) -> np.ndarray:
-        np.add(self._sum, self._scores[model], out=self._buffer)
+    def _place(self, model: int, step: int) -> None:
+        """Compute the mean with one more model, and the bin of every row."""
+        np.add(self._sum, self._scores[model], out=self._mean)
         if step & (step - 1):
-            return np.divide(self._buffer, step, out=self._buffer)
-        # By a power of two, a product gives the same bits and is faster.
-        return np.multiply(self._buffer, 1.0 / step, out=self._buffer)
+            self._mean /= step
+        else:  # by a power of two, a product gives the same bits and is faster
+            self._mean *= 1.0 / step
+        inside = self._mean if self._bounded else np.clip(self._mean, 0.0, self._n_bins)
+        np.copyto(self._bins, inside, casting="unsafe")
 
-    def _bounds(self, mean: np.ndarray) -> tuple[float, float]:
-        # Truncation, by way of int32 because that conversion is vectorised.
-        np.copyto(self._small, mean, casting="unsafe")
-        np.copyto(self._bins, self._small)
-        bins = self._bins
-        split, weights = self._n_negative, self._weights
-        below, above = (None, None) if weights is None else (weights[:split], weights[split:])
-        negative = np.bincount(bins[:split], below, minlength=_BINS + 1)
-        positive = np.bincount(bins[split:], above, minlength=_BINS + 1)
-        # Whole numbers add up faster than floats, and floats multiply faster than they do.
-        before = np.cumsum(negative).astype(np.float64)
-        positive = positive.astype(np.float64)
-        pairs = float(before[-1]) * self._positive_mass
-        same = float(positive @ negative)
-        up_to = float(positive @ before)
-        return (up_to - same) / pairs, up_to / pairs
+    def _bound(self) -> float:
+        """Return the area if every pair of rows within a bin were won."""
+        up_to = np.cumsum(self._histogram(slice(0, self._n_negative)))
+        positives = slice(self._n_negative, None)
+        beaten = up_to.take(self._bins[positives])
+        won = beaten.sum() if self._weights is None else beaten @ self._weights[positives]
+        return float(won / self._n_pairs)
+
+    def _area(self) -> float:
+        """Return the exact area."""
+        negative = self._histogram(slice(0, self._n_negative))
+        positive = self._histogram(slice(self._n_negative, None))
+        mixed = (negative > 0) & (positive > 0)
+        rows = np.flatnonzero(mixed.take(self._bins))
+        weights = None if self._weights is None else self._weights[rows]
+        n_negative = int(np.searchsorted(rows, self._n_negative))
+        won = _won_across(negative, positive) - _won_across(negative[mixed], positive[mixed])
+        won += pairs_won(self._mean[rows], n_negative, weights)
+        return float(won / self._n_pairs)
+
+    def _histogram(self, rows: slice) -> np.ndarray:
+        weights = None if self._weights is None else self._weights[rows]
+        return np.bincount(self._bins[rows], weights, minlength=self._n_bins + 1)
 
 
-def roc_auc(scores: np.ndarray, n_negative: int, weights: np.ndarray | None) -> float:
-    """Return the exact area under the ROC curve, equal scores counting one half.
+def _won_across(negative: np.ndarray, positive: np.ndarray) -> float:
+    """Return the weight of pairs whose positive row is in a later bin than the negative one."""
+    return float(positive @ (np.cumsum(negative) - negative))
+
+
+def pairs_won(scores: np.ndarray, n_negative: int, weights: np.ndarray | None) -> float:
+    """Return how many pairs of a negative and a positive row are in order, ties counting half.
+
+    Divided by the number of pairs, this is the area under the ROC curve.
 
     Parameters
     ----------
@@ -152,18 +180,17 @@ def roc_auc(scores: np.ndarray, n_negative: int, weights: np.ndarray | None) -> 
     n_negative : int
         How many there are.
     weights : ndarray of shape (n_samples,) or None
-        Weights of the rows.
+        Weights of the rows; a pair counts with their product.
     """
-    if weights is None and scores.min() >= 0.0:
+    if weights is None and scores.min(initial=0.0) >= 0.0:
         return _count_pairs(scores, n_negative)
-    order = np.argsort(scores, kind="stable")
+    order = np.argsort(scores)
     is_positive = order >= n_negative
     mass = np.ones(len(order)) if weights is None else weights[order]
     start = np.flatnonzero(np.diff(scores[order], prepend=-np.inf) > 0)
     negative = np.add.reduceat(np.where(is_positive, 0.0, mass), start)
     positive = np.add.reduceat(np.where(is_positive, mass, 0.0), start)
-    before = np.cumsum(negative)
-    return float(positive @ (before - negative / 2) / (before[-1] * positive.sum()))
+    return float(positive @ (np.cumsum(negative) - negative / 2))
 
 
 def _count_pairs(scores: np.ndarray, n_negative: int) -> float:
@@ -188,4 +215,4 @@ def _count_pairs(scores: np.ndarray, n_negative: int) -> float:
         positive = np.add.reduceat(is_positive, start)
         negative = np.diff(np.append(start, n)) - positive
         tied_twice = int(positive @ negative)
-    return (wins - tied_twice / 2) / (n_negative * n_positive)
+    return wins - tied_twice / 2

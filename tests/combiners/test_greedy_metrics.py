@@ -61,6 +61,9 @@ def test_special_targets_are_left_to_scikit_learn(make_table):
     for scoring in ("roc_auc", "balanced_accuracy"):
         metric = selection_metric(table.values, one_class, table.task, scoring, None)
         assert type(metric) is ScorerMetric
+        weights = (table.y == "ant").astype(float)
+        metric = selection_metric(table.values, table.y, table.task, scoring, weights)
+        assert type(metric) is ScorerMetric
 
 
 @pytest.mark.parametrize("n", [1, _PRODUCT - 1, _PRODUCT, _PRODUCT + 1, 1000, 2**14 + 5])

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from sklearn.metrics import accuracy_score, roc_auc_score
 
-from stackens.combiners._greedy_ranks import AccuracyMetric, RocAucMetric, roc_auc
+from stackens.combiners._greedy_ranks import AccuracyMetric, RocAucMetric, pairs_won
 
 
 def scores_and_labels(rng, n, ties):
@@ -16,64 +17,147 @@ def scores_and_labels(rng, n, ties):
 @pytest.mark.parametrize("ties", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("shift", [0.0, -0.5])
-def test_roc_auc(ties, weighted, shift):
+def test_pairs_won(ties, weighted, shift):
     for seed in range(10):
         rng = np.random.default_rng(seed)
         scores, y = scores_and_labels(rng, int(rng.integers(2, 200)), ties)
-        weights = rng.uniform(0.1, 3, len(y)) if weighted else None
+        weights = rng.uniform(0.1, 3, len(y)) if weighted else np.ones(len(y))
         order = np.argsort(y, kind="stable")
-        found = roc_auc(
-            scores[order] + shift, (y == 0).sum(), None if weights is None else weights[order]
-        )
+        won = pairs_won(scores[order] + shift, (y == 0).sum(), weights[order] if weighted else None)
         expected = roc_auc_score(y, scores + shift, sample_weight=weights)
-        assert found == pytest.approx(expected, rel=1e-13)
+        assert won / (weights[y == 0].sum() * weights[y == 1].sum()) == pytest.approx(
+            expected, rel=1e-13
+        )
 
 
-def test_roc_auc_of_scores_one_bit_apart():
+@pytest.mark.parametrize("weights", [None, np.ones(3)])
+def test_pairs_won_by_scores_one_bit_apart(weights):
+    def won(*scores):
+        rows = None if weights is None else weights[: len(scores)]
+        return pairs_won(np.array(scores), 1, rows)
+
     up = np.nextafter(0.5, 1)
-    assert roc_auc(np.array([0.5, up]), 1, None) == 1.0
-    assert roc_auc(np.array([up, 0.5]), 1, None) == 0.0
-    assert roc_auc(np.array([0.5, 0.5]), 1, None) == 0.5
-    assert roc_auc(np.array([-0.0, 0.0]), 1, None) == 0.5
-    assert roc_auc(np.array([0.0, 1000.0, 4096.0]), 2, None) == 1.0
+    assert won(0.5, up) == 1.0
+    assert won(up, 0.5) == 0.0
+    assert won(0.5, 0.5) == 0.5
+    assert won(-0.0, 0.0) == 0.5
+    assert won(0.5, 0.5, up) == 1.5
+    assert won(0.0, 1000.0, 4096.0) == 2.0
+    assert won(0.5) == 0.0
+    assert pairs_won(np.empty(0), 0, None if weights is None else np.empty(0)) == 0.0
+
+
+def auc_tables():
+    """Scores of every kind that bins find hard or easy, with labels: (n_samples, n_models)."""
+    rng = np.random.default_rng(0)
+    y = np.r_[0, 1, rng.integers(0, 2, 598)]
+    rare = np.r_[0, 1, rng.random(598) < 0.02].astype(int)
+    noise = rng.normal(size=(600, 8))
+    shared = y[:, None] + rng.normal(size=(600, 1)) + 0.3 * noise
+    constant = expit(shared)
+    constant[:, [0, 3, 4]] = 0.0, 0.5, 1.0
+    few_bits_apart = 0.5 + 2.0**-53 * rng.integers(0, 40, (600, 8)) * (1 + y[:, None])
+    tenths = np.round(expit(shared), 1)
+    return {
+        "spread out": (expit(y[:, None] + noise), y),
+        "nearly the same models": (expit(shared), y),
+        "almost perfect": (expit(8 * (y[:, None] - 0.5) + 2 * noise), y),
+        "perfect": (np.where(y[:, None] == 1, 0.7, 0.3) + 0.01 * noise, y),
+        "always wrong": (expit(-8 * (y[:, None] - 0.5) + 2 * noise), y),
+        "rare class": (expit(rare[:, None] + noise - 6), rare),
+        "common class": (expit(noise + 6 - rare[:, None]), 1 - rare),
+        "tenths": (tenths, y),
+        "tenths and copies": (tenths[:, [0, 1, 0, 2, 1, 1]], y),
+        "zero and one": ((shared > 0.5).astype(float), y),
+        "certain of positives only": (np.where(y[:, None] == 1, 1.0, expit(noise)), y),
+        "all constant": (np.full((600, 3), 0.25), y),
+        "some constant": (constant, y),
+        "in one bin": (0.3 + 1e-7 * expit(shared), y),
+        "tiny": (1e-300 * expit(shared), y),
+        "a few bits apart": (few_bits_apart, y),
+        "many powers of ten": (10.0 ** (-20 * expit(1 - shared)), y),
+        "below zero and above one": (10 * shared, y),
+        "two rows": (rng.random((2, 8)), np.array([1, 0])),
+        "nine rows": (rng.random((9, 8)), np.arange(9) % 2),
+        "one positive": (rng.random((50, 8)), np.arange(50) // 49),
+    }
+
+
+AUC_TABLES = auc_tables()
+
+
+def plain_auc(scores, y, weights):
+    """Compare every positive row with every negative one."""
+    difference = scores[y == 1][:, None] - scores[y == 0]
+    won = (difference > 0) + 0.5 * (difference == 0)
+    positive, negative = weights[y == 1], weights[y == 0]
+    return positive @ won @ negative / (positive.sum() * negative.sum())
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_histograms_bound_the_area(weighted):
-    for seed in range(10):
-        rng = np.random.default_rng(seed)
-        scores, y = scores_and_labels(rng, 300, ties=seed % 2 == 0)
-        weights = rng.uniform(0.1, 3, 300) if weighted else None
-        metric = RocAucMetric(scores[:, None], y, weights)
-        lower, upper = metric._bounds(metric._mean(0, 1))
-        exact = roc_auc_score(y, scores, sample_weight=weights)
-        assert lower - 1e-12 <= exact <= upper + 1e-12
-        assert upper - lower < 0.3
+@pytest.mark.parametrize("name", AUC_TABLES)
+def test_roc_auc_takes_the_members_of_a_plain_loop(name, weighted):
+    scores, y = AUC_TABLES[name]
+    n_samples, n_models = scores.shape
+    weights = np.ones(n_samples)
+    if weighted:
+        weights = np.random.default_rng(1).uniform(0.1, 3, n_samples)
+        weights[3:40:4] = 0.0
+    metric = RocAucMetric(scores, y, weights if weighted else None)
+    total = np.zeros(n_samples)
+    for step in range(1, 11):
+        areas = [plain_auc((total + scores[:, m]) / step, y, weights) for m in range(n_models)]
+        choice, score = metric.best(step)
+        assert choice == np.argmax(np.array(areas) >= max(areas) - 1e-12)
+        assert score == pytest.approx(areas[choice], abs=1e-13)
+        metric.add(choice)
+        total += scores[:, choice]
 
 
-def test_few_models_are_counted_exactly(monkeypatch):
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 5000)
-    skill = rng.uniform(0.2, 1, 30)
-    scores = 1 / (1 + np.exp(-y[:, None] * skill - rng.normal(size=(5000, 30))))
-    counted = []
-    monkeypatch.setattr(
-        "stackens.combiners._greedy_ranks.roc_auc",
-        lambda *a: counted.append(1) or roc_auc(*a),
-    )
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", AUC_TABLES)
+def test_bound_and_area(name, weighted):
+    scores, y = AUC_TABLES[name]
+    weights = np.random.default_rng(2).uniform(0.1, 3, len(y)) if weighted else np.ones(len(y))
+    metric = RocAucMetric(scores, y, weights if weighted else None)
+    for step in (1, 2, 3):
+        for model in range(scores.shape[1]):
+            mean = ((step - 1) * scores[:, 0] + scores[:, model]) / step
+            area = plain_auc(mean, y, weights)
+            metric._place(model, step)
+            assert metric._area() == pytest.approx(area, abs=1e-13)
+            assert area - 1e-13 <= metric._bound() <= 1 + 1e-13
+            if name == "spread out":
+                assert metric._bound() < area + 0.01
+        metric.add(0)
+
+
+def calls(metric, name):
+    """Count the calls of a method."""
+    seen, method = [], getattr(metric, name)
+    setattr(metric, name, lambda: seen.append(1) or method())
+    return seen
+
+
+@pytest.mark.parametrize("name", ["spread out", "nearly the same models"])
+def test_the_area_of_few_models_is_computed(name):
+    scores, y = AUC_TABLES[name]
     metric = RocAucMetric(scores, y, None)
-    assert metric.best(1)[0] == np.argmax([roc_auc_score(y, s) for s in scores.T])
-    assert len(counted) < 10
+    areas = calls(metric, "_area")
+    for step in range(1, 11):
+        metric.add(metric.best(step)[0])
+    assert 10 <= len(areas) < 40
 
 
-def test_scores_outside_zero_and_one():
-    rng = np.random.default_rng(0)
-    y = np.r_[0, 1, rng.integers(0, 2, 98)]
-    scores = rng.normal(size=(100, 4)) * 10 + y[:, None]
-    choice, score = RocAucMetric(scores, y, None).best(1)
-    expected = [roc_auc_score(y, column) for column in scores.T]
-    assert choice == np.argmax(expected)
-    assert score == pytest.approx(max(expected))
+def test_nothing_after_a_perfect_model_is_looked_at():
+    scores, y = AUC_TABLES["perfect"]
+    scores = scores.copy()
+    scores[:, :2] = scores[::-1, :2]
+    metric = RocAucMetric(scores, y, None)
+    bounds, areas = calls(metric, "_bound"), calls(metric, "_area")
+    assert metric.best(1) == (2, 1.0)
+    assert len(bounds) == 3
+    assert len(areas) == 1
 
 
 @pytest.mark.parametrize("n_classes", [2, 5])
