@@ -7,13 +7,14 @@ __all__ = [
     "ConstantPredictionWarning",
     "LeakageWarning",
     "MissingExtraError",
+    "OtherBasinWarning",
     "RareClassWarning",
     "StackensWarning",
 ]
 
 
 class BaseModelError(ValueError):
-    """A base model failed to fit or to predict; the message says which, where and why."""
+    """A base model or a final estimator failed; the message says which, where and why."""
 
 
 class BaseModelTypeError(BaseModelError, TypeError):
@@ -38,6 +39,10 @@ class RareClassWarning(StackensWarning):
 
 class ConstantPredictionWarning(StackensWarning):
     """A base model predicts the same value for every row."""
+
+
+class OtherBasinWarning(StackensWarning):
+    """An average of weights is clearly worse than the models that it was made of."""
 
 
 class BaseModelWarning(StackensWarning):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GroupKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
@@ -179,6 +180,24 @@ CASES = {
         (X, np.column_stack([Y, Y + (X[:, 0] > 0)])),
         ValueError,
         "one column of.*Got several.*Fit one",
+    ),
+    "labels of several types": (
+        {},
+        (X, np.array([0, "no"] * 20, dtype=object)),
+        ValueError,
+        "one type.*Got objects of type int, str.*Convert",
+    ),
+    "a group splitter without groups": (
+        {"cv": GroupKFold(3)},
+        (X, Y),
+        ValueError,
+        r"GroupKFold.*needs the group.*Got groups=None. Pass groups=",
+    ),
+    "rows without a group": (
+        {},
+        (X, Y, None, np.where(Y, np.nan, 1.0)),
+        ValueError,
+        "group of each row.*Got 20 missing.*Give those rows",
     ),
     "numbers with fractions as classes": (
         {},

@@ -138,8 +138,11 @@ class _Runner:
                 self._changed.notify_all()
 
     def _run(self, job: Job) -> Any:
+        # Dask would let a model with n_jobs=None spread over the whole cluster again, where a
+        # forest adds up its trees in any order; with "threading" None means 1, as elsewhere.
+        nested = joblib.parallel_config(backend="threading")
         # OpenMP counts belong to the calling thread, so each job sets and restores its own.
-        with config_context(**self._config), _limit("openmp", self._threads):
+        with nested, config_context(**self._config), _limit("openmp", self._threads):
             return job.run(*job.args)
 
     def close(self) -> None:

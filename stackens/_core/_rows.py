@@ -59,6 +59,10 @@ def as_features(X: Any) -> Any:
     not checked: base models accept different things (text, missing values) and say so.
     A 1-D container of texts or dicts is kept, for base models that begin with a vectoriser.
     """
+    if hasattr(X, "collect") and not hasattr(X, "shape"):
+        raise TypeError(
+            f"X must hold its rows in memory. Got a {type(X).__name__}. Pass X.collect()."
+        )
     if is_frame(X):
         return X
     if sparse.issparse(X):

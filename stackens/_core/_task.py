@@ -112,10 +112,15 @@ def infer_task(y: Any, *, classification: bool | None = None) -> tuple[Task, Any
             "give them a target."
         )
     _refuse_infinity(values)
-    kind = type_of_target(y, input_name="y")
+    try:
+        kind = type_of_target(y, input_name="y")
+    except TypeError as error:  # labels that cannot be sorted
+        raise _strange_labels(values) from error
     if classification is None:
         classification = not kind.startswith("continuous")
     if classification:
+        if kind == "unknown":
+            raise _strange_labels(values)
         check_classification_targets(y)
         if kind == "multilabel-indicator":
             n_labels = np.shape(y)[1]
@@ -155,6 +160,14 @@ def _regression_task(y: Any) -> tuple[Task, Any]:
         _refuse_infinity(values)
         y = values
     return task, y
+
+
+def _strange_labels(values: np.ndarray) -> ValueError:
+    types = sorted({type(label).__name__ for label in values.ravel()})
+    return ValueError(
+        "Unknown label type: y must hold labels of one type, all text or all numbers. Got objects "
+        f"of type {', '.join(types)}. Convert them, with y.astype(str) or y.astype(int)."
+    )
 
 
 def _refuse_infinity(values: np.ndarray) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from stackens._core._sklearn import HasMethods, StrOptions
-from stackens.combiners import COMBINERS, Combiner, FixedWeights, combiner_for
-from stackens.combiners._greedy_scorer import checked_scorer
-from stackens.combiners._means import model_weights
+from stackens.combiners import COMBINERS, Combiner, checked_scorer, combiner_for
 from stackens.ensemble import ClassifierOutputs, OutOfFoldEnsemble, RegressorOutputs
-from stackens.out_of_fold import is_dropped
 
 __all__ = ["BlendedClassifier", "BlendedRegressor"]
 
@@ -17,7 +14,12 @@ __all__ = ["BlendedClassifier", "BlendedRegressor"]
 class _Blended(OutOfFoldEnsemble):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **OutOfFoldEnsemble._parameter_constraints,
-        "weighting": [StrOptions(set(COMBINERS)), "array-like", HasMethods(["fit", "combine"])],
+        "weighting": [
+            StrOptions(set(COMBINERS)),
+            "array-like",
+            dict,
+            HasMethods(["fit", "combine"]),
+        ],
         "scoring": [None, str, callable],
     }
 
@@ -48,16 +50,12 @@ class _Blended(OutOfFoldEnsemble):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _make_combiner(self, X: Any) -> Combiner:
+    def _choose_combiner(self, X: Any) -> Combiner:
         del X
         return combiner_for(self.weighting, self.scoring)
 
     def _check_combiner(self, sample_weight: Any) -> None:
-        del sample_weight
-        combiner = combiner_for(self.weighting, self.scoring)
-        n_models = sum(not is_dropped(model) for _, model in self._pairs)
-        if isinstance(combiner, FixedWeights) and n_models:
-            model_weights(combiner.weights, n_models, type(self).__name__)
+        super()._check_combiner(sample_weight)
         if self.scoring is not None:
             checked_scorer(self.scoring, type(self).__name__)
 
@@ -72,13 +70,15 @@ class BlendedClassifier(ClassifierOutputs, _Blended):
     ----------
     estimators : list of (str, estimator) pairs, dict, or list of estimators
         Base models; ``"drop"`` in place of one leaves it out.
-    weighting : str, array-like of shape (n_models,) or Combiner, default="simplex"
+    weighting : str, array-like of shape (n_models,), dict or Combiner, default="simplex"
         ``"simplex"``: weights that sum to one and minimise log loss, the exact optimum.
         ``"greedy"``: models picked one by one for ``scoring`` (Caruana). ``"uniform"``: plain
         mean. ``"nnls"``: non-negative least squares. ``"vote"``: majority of labels. An array
-        fixes the weights. Other names of :mod:`stackens.combiners` work too.
+        (a weight for each entry of ``estimators``) or a dict by name fixes the weights. Other
+        names of :mod:`stackens.combiners` work too.
     scoring : str, scorer or None, default=None
-        What ``"greedy"`` optimises: any scikit-learn scorer. None means log loss.
+        What ``"greedy"`` and ``"auto"`` optimise: any scikit-learn scorer. None means log
+        loss. Other weightings have a loss of their own and refuse one.
     cv : int, splitter, iterable of (train, test), or "prefit", default=5
         Folds, as in :func:`stackens.cross_fit`.
     final_fit : {"auto", "bag", "refit"} or dict of name -> one of these, default="auto"
@@ -147,13 +147,15 @@ class BlendedRegressor(RegressorOutputs, _Blended):
     ----------
     estimators : list of (str, estimator) pairs, dict, or list of estimators
         Base models; ``"drop"`` in place of one leaves it out.
-    weighting : str, array-like of shape (n_models,) or Combiner, default="simplex"
+    weighting : str, array-like of shape (n_models,), dict or Combiner, default="simplex"
         ``"simplex"``: weights that sum to one and minimise squared error, the exact optimum.
         ``"greedy"``: models picked one by one for ``scoring`` (Caruana). ``"uniform"``: plain
-        mean. ``"nnls"``: non-negative least squares. An array fixes the weights. Other names
-        of :mod:`stackens.combiners` work too.
+        mean. ``"nnls"``: non-negative least squares. An array (a weight for each entry of
+        ``estimators``) or a dict by name fixes the weights. Other names of
+        :mod:`stackens.combiners` work too.
     scoring : str, scorer or None, default=None
-        What ``"greedy"`` optimises: any scikit-learn scorer. None means squared error.
+        What ``"greedy"`` and ``"auto"`` optimise: any scikit-learn scorer. None means squared
+        error. Other weightings have a loss of their own and refuse one.
     cv : int, splitter, iterable of (train, test), or "prefit", default=5
         Folds, as in :func:`stackens.cross_fit`.
     final_fit : {"auto", "bag", "refit"} or dict of name -> one of these, default="auto"

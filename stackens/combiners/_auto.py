@@ -132,22 +132,18 @@ class AutoCombiner(Combiner):
         rows = fitting_rows(out_of_fold, type(self).__name__)
         candidates = self._candidates(rows)
         splits = table_splits(rows) if len(candidates) > 1 else ()
-        trials = self._trials(candidates, rows, splits)
-        self.scores_ = self._compare(trials)
-        self.best_name_ = str(self.scores_.index[self.scores_["chosen"]][0])
-        self.best_combiner_ = clone(candidates[self.best_name_]).fit(rows)
-        self.names_ = rows.names
-        return self
+        return self._choose(candidates, self._trials(candidates, rows, splits), rows)
 
     def combine(self, table: PredictionTable) -> np.ndarray:
         return self.best_combiner_.combine(table)
 
-    def cross_fitted(self, out_of_fold: OutOfFoldTable) -> np.ndarray:
-        """Combine each row by a choice and a fit that left the row's fold out.
+    def fit_cross_fitted(self, out_of_fold: OutOfFoldTable) -> np.ndarray:
+        """Fit, and combine each row by a choice and a fit that left the row's fold out.
 
         For the test rows of a split the candidate is chosen by its losses on the other rows,
-        so no candidate is fitted more than once for each split. (The fits behind those losses
-        did see the split's labels, as the base models of the other folds did.)
+        so no candidate is fitted more than once for each split, and once more to be used.
+        (The fits behind those losses did see the split's labels, as the base models of the
+        other folds did.)
 
         Parameters
         ----------
@@ -158,10 +154,14 @@ class AutoCombiner(Combiner):
         ndarray of shape (n_samples, n_outputs)
             NaN for rows that no split holds out.
         """
-        rows = out_of_fold.covered_rows()
-        candidates = self._candidates(rows)
-        splits = table_splits(rows)
+        rows = fitting_rows(out_of_fold, type(self).__name__)
+        candidates, splits = self._candidates(rows), table_splits(rows)
         trials = self._trials(candidates, rows, splits)
+        self._choose(candidates, trials, rows)
+        covered = out_of_fold.covered_rows()
+        if covered.n_samples > rows.n_samples:  # rows of weight zero get an answer as well
+            splits = table_splits(covered)
+            trials = self._trials(candidates, covered, splits)
         parts = []
         for number, (_, test) in enumerate(splits):
             keep = np.ones(len(trials[0].losses), dtype=bool)
@@ -170,6 +170,16 @@ class AutoCombiner(Combiner):
             chosen = self._compare(others)["chosen"].to_numpy().argmax()
             parts.append(trials[chosen].parts[number])
         return place_rows(parts, splits, out_of_fold)
+
+    def _choose(
+        self, candidates: dict[str, Combiner], trials: list[_Trial], rows: OutOfFoldTable
+    ) -> AutoCombiner:
+        """Take the candidate that the trials speak for and fit it on all rows."""
+        self.scores_ = self._compare(trials)
+        self.best_name_ = str(self.scores_.index[self.scores_["chosen"]][0])
+        self.best_combiner_ = clone(candidates[self.best_name_]).fit(rows)
+        self.names_ = rows.names
+        return self
 
     def _candidates(self, rows: OutOfFoldTable) -> dict[str, Combiner]:
         if self.candidates is None:

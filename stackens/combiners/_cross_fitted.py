@@ -25,7 +25,8 @@ def cross_fitted_predictions(combiner: Combiner, out_of_fold: OutOfFoldTable) ->
     Parameters
     ----------
     combiner : Combiner
-        It is cloned, not fitted. One with a method ``cross_fitted`` of its own is asked.
+        It is cloned, not fitted. A clone that has a method ``fit_cross_fitted`` is asked for
+        them.
     out_of_fold : OutOfFoldTable
 
     Returns
@@ -34,9 +35,8 @@ def cross_fitted_predictions(combiner: Combiner, out_of_fold: OutOfFoldTable) ->
         NaN for rows that no split holds out with something to learn from. Repeated
         predictions of a row are averaged.
     """
-    own = getattr(combiner, "cross_fitted", None)
-    if own is not None:
-        return own(out_of_fold)
+    if hasattr(combiner, "fit_cross_fitted"):
+        return clone(combiner).fit_cross_fitted(out_of_fold)
     rows = readable_rows(out_of_fold, [combiner]).covered_rows()
     splits = table_splits(rows)
     parts = []

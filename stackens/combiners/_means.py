@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,15 +20,15 @@ from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 __all__ = ["BestSingle", "FixedWeights", "MajorityVote", "UniformMean", "model_weights"]
 
 
-def model_weights(weights: Any, n_models: int, owner: str) -> np.ndarray:
+def model_weights(weights: Any, names: Sequence[str], owner: str) -> np.ndarray:
     """Check weights that a user gave and return them with a sum of one.
 
     Parameters
     ----------
-    weights : array-like of shape (n_models,) or None
-        Weights of at least zero; equal ones when None.
-    n_models : int
-        How many are needed.
+    weights : array-like of shape (n_models,), dict of name -> weight, or None
+        Weights of at least zero; equal ones when None. A dict may name more models.
+    names : sequence of str of length n_models
+        The models that need one.
     owner : str
         Name of the class that took them, for the error.
 
@@ -40,9 +41,18 @@ def model_weights(weights: Any, n_models: int, owner: str) -> np.ndarray:
     ValueError
         If a weight is negative or not finite, all are zero, or their number is wrong.
     """
+    n_models = len(names)
     if weights is None:
         return np.full(n_models, 1.0 / n_models)
     what = f"The 'weights' parameter of {owner} must"
+    if isinstance(weights, Mapping):
+        missing = [name for name in names if name not in weights]
+        if missing:
+            raise ValueError(
+                f"{what} name every model. Got {dict(weights)}, without {missing}. Give a model "
+                "that should not count a 0."
+            )
+        weights = [weights[name] for name in names]
     try:
         values = np.asarray(weights, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -66,7 +76,8 @@ def model_weights(weights: Any, n_models: int, owner: str) -> np.ndarray:
     total = values.sum()
     if total <= 0:
         raise ValueError(
-            f"{what} not be all zero. Got {values.tolist()}. Give at least one model a weight."
+            f"{what} not be all zero. Got {values.tolist()} for the models {list(names)}. Give at "
+            "least one of them a weight."
         )
     return values / total
 
@@ -96,7 +107,7 @@ class UniformMean(WeightedCombiner):
 
     def fit(self, out_of_fold: OutOfFoldTable) -> UniformMean:
         require_probabilities(out_of_fold, type(self).__name__)
-        self.weights_ = model_weights(None, out_of_fold.n_models, type(self).__name__)
+        self.weights_ = model_weights(None, out_of_fold.names, type(self).__name__)
         self.names_ = out_of_fold.names
         return self
 
@@ -106,9 +117,9 @@ class FixedWeights(WeightedCombiner):
 
     Parameters
     ----------
-    weights : array-like of shape (n_models,) or None, default=None
-        Weights of at least zero in the order of the models. They are divided by their sum.
-        None means equal weights.
+    weights : array-like of shape (n_models,), dict of name -> weight, or None, default=None
+        Weights of at least zero, in the order of the models or by name. They are divided by
+        their sum. None means equal weights.
 
     Attributes
     ----------
@@ -135,7 +146,7 @@ class FixedWeights(WeightedCombiner):
 
     def fit(self, out_of_fold: OutOfFoldTable) -> FixedWeights:
         require_probabilities(out_of_fold, type(self).__name__)
-        self.weights_ = model_weights(self.weights, out_of_fold.n_models, type(self).__name__)
+        self.weights_ = model_weights(self.weights, out_of_fold.names, type(self).__name__)
         self.names_ = out_of_fold.names
         return self
 
@@ -201,7 +212,7 @@ class MajorityVote(Combiner):
 
     Parameters
     ----------
-    weights : array-like of shape (n_models,) or None, default=None
+    weights : array-like of shape (n_models,), dict of name -> weight, or None, default=None
         How much each model's vote counts; equal when None.
 
     Attributes
@@ -230,7 +241,7 @@ class MajorityVote(Combiner):
 
     def fit(self, out_of_fold: OutOfFoldTable) -> MajorityVote:
         self._check(out_of_fold)
-        self.weights_ = model_weights(self.weights, out_of_fold.n_models, type(self).__name__)
+        self.weights_ = model_weights(self.weights, out_of_fold.names, type(self).__name__)
         self.names_ = out_of_fold.names
         return self
 

@@ -9,19 +9,22 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from sklearn import config_context
 from sklearn.base import clone
 
 from stackens._core._rows import is_frame, n_rows
+from stackens._core._sklearn import safe_indexing
 from stackens.combiners._base import Combiner
 from stackens.out_of_fold import (
     OutOfFoldTable,
     PredictionTable,
     choose_response,
+    model_error,
     respond,
     weight_params,
 )
 
-__all__ = ["MetaLearner", "check_passthrough", "meta_features"]
+__all__ = ["MetaLearner", "meta_features", "passed_positions"]
 
 
 class MetaLearner(Combiner):
@@ -64,7 +67,13 @@ class MetaLearner(Combiner):
         self.passthrough = passthrough
 
     def fit(self, out_of_fold: OutOfFoldTable) -> MetaLearner:
-        """Fit the meta-learner on the covered rows."""
+        """Fit the meta-learner on the covered rows.
+
+        Raises
+        ------
+        BaseModelError
+            If its fit fails; also a ``TypeError`` when the cause is one.
+        """
         rows = out_of_fold.covered_rows()
         weights = (
             {}
@@ -72,7 +81,15 @@ class MetaLearner(Combiner):
             else weight_params(self.final_estimator, rows.sample_weight)
         )
         self.final_estimator_ = clone(self.final_estimator)
-        self.final_estimator_.fit(meta_features(rows, self.passthrough), rows.y, **weights)
+        seen = meta_features(rows, self.passthrough)
+        try:
+            # weight_params names the steps of a Pipeline, as they are asked without routing
+            with config_context(enable_metadata_routing=False):
+                self.final_estimator_.fit(seen, rows.y, **weights)
+        except Exception as error:
+            name = type(self.final_estimator).__name__
+            advice = "Fix it, or choose another final_estimator or other columns to pass through."
+            raise model_error(f"The final estimator ({name}) failed", error, advice) from error
         self.response_ = choose_response(
             "final_estimator", self.final_estimator_, "auto", out_of_fold.task
         )
@@ -102,12 +119,13 @@ def meta_features(table: PredictionTable, passthrough: bool | Sequence[Any] = Fa
             "passthrough needs the feature rows, and this table was made without them. "
             "Use a table from cross_fit, or set passthrough=False."
         )
+    kept = None
+    if wants_features:
+        kept = X if passthrough is True else _columns(X, passthrough or ())
     if is_frame(X):
-        kept = X if passthrough is True else _columns(X, passthrough) if wants_features else None
         return _frame(predictions, table.column_names(), X, kept)
-    if not wants_features:
+    if kept is None:
         return predictions
-    kept = X if passthrough is True else _columns(X, passthrough)
     if sparse.issparse(kept):
         return sparse.hstack([predictions, kept], format=X.format)
     features = np.asarray(kept).reshape(n_rows(kept), -1)
@@ -116,35 +134,36 @@ def meta_features(table: PredictionTable, passthrough: bool | Sequence[Any] = Fa
     return np.hstack([predictions, features])
 
 
-def _columns(X: Any, wanted: Any) -> Any:
-    """Return these columns of X: names or, where there are none so called, positions."""
+def passed_positions(X: Any, passthrough: Sequence[Any]) -> list[int]:
+    """Return the positions of columns given by name or, where none is so called, by position.
+
+    Raises
+    ------
+    ValueError
+        If X does not have one of them.
+    """
     width = X.shape[1]
-    if is_frame(X):
-        named = list(X.columns)
-        wanted = [c if c in named or not _is_position(c, width) else named[c] for c in wanted]
-        missing = [c for c in wanted if c not in named]
-        if missing:
-            raise ValueError(
-                f"The 'passthrough' parameter must name columns of X. Got {missing}, which are "
-                f"not among {named[:20]}. Correct the names."
-            )
-        return X[wanted]
-    if not all(_is_position(c, width) for c in wanted):
+    named = list(X.columns) if is_frame(X) else []
+    missing = [c for c in passthrough if c not in named and not _is_position(c, width)]
+    if missing and named:
+        raise ValueError(
+            f"The 'passthrough' parameter must name columns of X. Got {missing}, which are "
+            f"not among {named[:20]}. Correct the names."
+        )
+    if missing:
         raise ValueError(
             f"The 'passthrough' parameter must hold column positions below {width} when X has no "
-            f"column names. Got {list(wanted)}. Correct the positions, or pass a DataFrame."
+            f"column names. Got {list(passthrough)}. Correct the positions, or pass a DataFrame."
         )
-    return X[:, list(wanted)]
+    return [named.index(c) if c in named else int(c) % width for c in passthrough]
+
+
+def _columns(X: Any, wanted: Sequence[Any]) -> Any:
+    return safe_indexing(X, passed_positions(X, wanted), axis=1)
 
 
 def _is_position(column: Any, width: int) -> bool:
     return isinstance(column, int | np.integer) and bool(-width <= column < width)
-
-
-def check_passthrough(X: Any, passthrough: bool | Sequence[Any]) -> None:
-    """Raise on columns that X does not have."""
-    if X is not None and not isinstance(passthrough, bool):
-        _columns(X, list(passthrough))
 
 
 def _frame(predictions: np.ndarray, names: list[str], X: Any, kept: Any) -> Any:

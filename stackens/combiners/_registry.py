@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ COMBINERS: dict[str, type[Combiner]] = {
     "uniform": UniformMean,
     "vote": MajorityVote,
 }
-_SCORED = (AutoCombiner, GreedySelection)
+_SCORED = ("auto", "greedy")
 
 
 def combiner_for(weighting: Any, scoring: str | Callable[..., float] | None = None) -> Combiner:
@@ -39,12 +39,12 @@ def combiner_for(weighting: Any, scoring: str | Callable[..., float] | None = No
 
     Parameters
     ----------
-    weighting : str, array-like of shape (n_models,) or Combiner
-        A key of ``COMBINERS``; weights of the models in order; or a combiner, which is
-        returned as it is.
+    weighting : str, array-like of shape (n_models,), dict of name -> weight, or Combiner
+        A key of ``COMBINERS``; weights of the models, in order or by name; or a combiner,
+        which is returned as it is.
     scoring : str, callable or None, default=None
         The scorer that ``"greedy"`` and ``"auto"`` optimise. The others have a loss of
-        their own.
+        their own, and take none.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def combiner_for(weighting: Any, scoring: str | Callable[..., float] | None = No
     Raises
     ------
     ValueError
-        If the name is not known.
+        If the name is not known, or takes no scorer and one is given.
     TypeError
         If it is none of these.
 
@@ -65,23 +65,28 @@ def combiner_for(weighting: Any, scoring: str | Callable[..., float] | None = No
     >>> combiner_for([0.7, 0.3])
     FixedWeights(weights=[0.7, 0.3])
     """
+    if isinstance(weighting, str) and weighting not in COMBINERS:
+        raise ValueError(
+            f"The 'weighting' parameter must be one of {sorted(COMBINERS)}, weights of the models "
+            f"or a combiner. Got {weighting!r} instead. Correct the name."
+        )
+    if isinstance(weighting, str) and weighting in _SCORED:
+        return COMBINERS[weighting]().set_params(scoring=scoring)
+    if scoring is not None:
+        raise ValueError(
+            f"The 'scoring' parameter needs a weighting that optimises a scorer: {_SCORED}. Got "
+            f"scoring={scoring!r} and weighting={weighting!r:.200}. Choose one of them, or leave "
+            "'scoring' out; a combiner takes its own scoring."
+        )
     if isinstance(weighting, str):
-        if weighting not in COMBINERS:
-            raise ValueError(
-                f"The 'weighting' parameter must be one of {sorted(COMBINERS)}, an array of "
-                f"weights or a combiner. Got {weighting!r} instead. Correct the name."
-            )
-        kind = COMBINERS[weighting]
-        if issubclass(kind, _SCORED):
-            return kind(scoring=scoring)
-        return kind()
+        return COMBINERS[weighting]()
     # A class has these methods too, and a Series has one of them.
     methods = hasattr(weighting, "fit") and hasattr(weighting, "combine")
     if methods and not isinstance(weighting, type):
         return weighting
-    if isinstance(weighting, (list, tuple, np.ndarray)) or hasattr(weighting, "__array__"):
+    if isinstance(weighting, (list, tuple, np.ndarray, Mapping)) or hasattr(weighting, "__array__"):
         return FixedWeights(weighting)
     raise TypeError(
-        "The 'weighting' parameter must be a name, an array of weights or a combiner. Got "
+        "The 'weighting' parameter must be a name, weights of the models or a combiner. Got "
         f"{type(weighting).__name__} instead. The names are {sorted(COMBINERS)}."
     )

@@ -9,23 +9,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_consistent_length
 from tqdm import tqdm
 
+from stackens._core._parallel import single_threaded_blas
 from stackens._core._rows import as_features, n_rows
 from stackens._core._sklearn import check_sample_weight
 from stackens._core._task import infer_task
+from stackens.comparison._cost import Cost
 from stackens.comparison._findings import Findings
 from stackens.comparison._outer import listed_cv, outer_splits
 from stackens.comparison._outer_run import Inputs, OuterRun, run_split
 from stackens.comparison._refit import Refit
 from stackens.comparison._report import ComparisonReport
-from stackens.comparison._scoring import Answers, Scoring, resolve_scoring, score_answers
+from stackens.comparison._scoring import (
+    Answers,
+    Scoring,
+    check_scoring,
+    resolve_scoring,
+    score_answers,
+)
 from stackens.comparison._statistics import Evaluation, differences, evaluate
 from stackens.comparison._strategies import Strategy, resolve_strategies
 from stackens.exceptions import RareClassWarning, StackensWarning
-from stackens.out_of_fold import choose_response, validate_estimators
+from stackens.out_of_fold import Split, as_seed, choose_response, validate_estimators
 
 __all__ = ["compare"]
 
@@ -67,7 +74,9 @@ def compare(
         stack with a linear meta-learner; a stack with the automatic one. A list holds names:
         of base models, of combiners (such as ``"simplex"``), or of the usual strategies (such
         as ``"stack auto"``). A dict gives each a name of its own; its values are such names,
-        unfitted Blended or Stacked estimators, or combiners.
+        unfitted Blended or Stacked estimators, or combiners. An estimator brings its way of
+        combining and the names of its base models (none means all); how these are fitted is up
+        to the comparison.
     scoring : str, callable or None, default=None
         Any scikit-learn scorer; greater is better. None: RMSE for regression, log loss for
         classification if all models give probabilities, otherwise ROC AUC (two classes) or
@@ -110,7 +119,8 @@ def compare(
     A score is the mean over outer splits; its standard error and the intervals of differences
     come from a bootstrap of the rows set aside: 1,000 resamples for log loss, (balanced)
     accuracy, ROC AUC, R² and squared or absolute error, 50 to 200 for other scorers. They do not
-    cover what another draw of training rows would change.
+    cover what another draw of training rows would change. The intervals allow for picking the
+    best of several combinations; see :meth:`ComparisonReport.differences`.
 
     References
     ----------
@@ -139,14 +149,15 @@ def compare(
         sample_weight = check_sample_weight(
             sample_weight, np.empty((n_rows(X), 1)), ensure_non_negative=True
         )
-    groups = None if groups is None else np.asarray(groups)
-    seed = _as_seed(random_state)
+    groups = None if groups is None else _without_gaps(groups)
+    seed = as_seed(random_state)
     cv = listed_cv(cv, X, y, groups)
     responses: dict[str, str] = {
         name: choose_response(name, model, "auto", task) for name, model in pairs
     }
-    chosen = resolve_strategies(strategies, pairs, task, responses, scoring)
     metric = resolve_scoring(scoring, task, responses)
+    check_scoring(metric, y, task, responses)
+    chosen = resolve_strategies(strategies, pairs, task, responses, scoring, sample_weight)
     options = {
         "final_fit": final_fit,
         "out_of_bag": out_of_bag,
@@ -158,46 +169,54 @@ def compare(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RareClassWarning)  # the folds inside say it again
         splits = outer_splits(outer, X, y, task, cv=cv, groups=groups, random_state=seed)
-    runs = []
-    for number, split in enumerate(splits):
-        _say(
-            verbose,
-            f"Outer split {number + 1} of {len(splits)}: {len(split[0]):,} rows to fit on, "
-            f"{len(split[1]):,} set aside",
-        )
-        with warnings.catch_warnings():
-            if number:  # what the first split warned about stays true in the others
-                warnings.simplefilter("ignore", StackensWarning)
-            runs.append(run_split(inputs, chosen, split, measure=number == 0, verbose=verbose))
     names = [name for name, _ in pairs]
-    _say(verbose, f"Scoring {len(chosen)} strategies by {metric.words}")
-    evaluation = evaluate(
-        [run.held_out for run in runs],
-        list(dict.fromkeys([*names, *(strategy.name for strategy in chosen)])),
-        metric,
-        task,
-        groups=groups,
-        random_state=seed,
-    )
+    with single_threaded_blas:  # as in the cross-fit: threads round differently
+        runs = _run_splits(inputs, chosen, splits, verbose)
+        _say(verbose, f"Scoring {len(chosen)} strategies by {metric.words}")
+        evaluation = evaluate(
+            [run.held_out for run in runs],
+            list(dict.fromkeys([*names, *(strategy.name for strategy in chosen)])),
+            metric,
+            task,
+            groups=groups,
+            random_state=seed,
+        )
     reasons = {**evaluation.reasons, **{k: v for run in runs for k, v in run.failures.items()}}
     frame = _frame(chosen, evaluation, runs, metric, inputs)
     _warn_unscored(frame, metric, reasons)
-    singles = evaluation.scores[names].dropna()
-    best_single = None if singles.empty else str(singles.idxmax())
+    best_single = _best_single(evaluation, names, chosen)
+    combinations = [s.name for s in chosen if s.ensemble is not None]
+    paired = pd.DataFrame(columns=["difference", "se", "low", "high"], dtype=float)
+    if best_single is not None:
+        paired = differences(evaluation, best_single, combinations).reindex(frame.index)
     findings = Findings(
         frame,
-        _paired(evaluation, best_single, frame),
+        paired,
         metric,
         best_single,
-        np.nan if best_single is None else float(singles[best_single]),
+        np.nan if best_single is None else float(evaluation.scores[best_single]),
         n_held_out=len(np.unique(np.concatenate([test for _, test in splits]))),
         n_outer=len(splits),
-        combinations=frozenset(s.name for s in chosen if s.ensemble is not None),
+        combinations=frozenset(combinations),
     )
-    by_name = {strategy.name: strategy for strategy in chosen}
+    # Any base model can be fitted afterwards: the best may be none of the strategies.
+    by_name = {name: Strategy(name, (name,)) for name in names}
+    by_name |= {strategy.name: strategy for strategy in chosen}
     return ComparisonReport(
         findings, Refit(inputs, by_name, frozenset(_always_failed(runs)), _bags(runs), verbose)
     )
+
+
+def _best_single(
+    evaluation: Evaluation, names: list[str], strategies: list[Strategy]
+) -> str | None:
+    """Return the base model with the best score, by the name it has among the strategies."""
+    scores = evaluation.scores[names].dropna()
+    if scores.empty:
+        return None
+    best = str(scores.idxmax())
+    alone = [s.name for s in strategies if s.ensemble is None and s.models == (best,)]
+    return best if best in alone or not alone else alone[0]
 
 
 def _classification(models: list[Any]) -> bool | None:
@@ -207,11 +226,31 @@ def _classification(models: list[Any]) -> bool | None:
     return False if all(is_regressor(model) for model in models) else None
 
 
-def _as_seed(random_state: Any) -> int | None:
-    if random_state is None or isinstance(random_state, int | np.integer):
-        check_random_state(random_state)
-        return None if random_state is None else int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+def _without_gaps(groups: Any) -> np.ndarray:
+    groups = np.asarray(groups)
+    if n_missing := int(pd.isna(groups).sum()):
+        raise ValueError(
+            f"groups must hold the group of each row. Got {n_missing} missing ones. Give those "
+            "rows a group, one of their own where they belong to none."
+        )
+    return groups
+
+
+def _run_splits(
+    inputs: Inputs, strategies: list[Strategy], splits: list[Split], verbose: int
+) -> list[OuterRun]:
+    runs: list[OuterRun] = []
+    for number, split in enumerate(splits):
+        _say(
+            verbose,
+            f"Outer split {number + 1} of {len(splits)}: {len(split[0]):,} rows to fit on, "
+            f"{len(split[1]):,} set aside",
+        )
+        with warnings.catch_warnings():
+            if number:  # what the first split warned about stays true in the others
+                warnings.simplefilter("ignore", StackensWarning)
+            runs.append(run_split(inputs, strategies, split, measure=number == 0, verbose=verbose))
+    return runs
 
 
 def _say(verbose: int, text: str) -> None:
@@ -227,19 +266,19 @@ def _frame(
     inputs: Inputs,
 ) -> pd.DataFrame:
     """Return the leaderboard, best first."""
-    first = runs[0]
+    unknown = Cost(np.nan, np.nan, np.nan)
     rows = {}
     for name in (strategy.name for strategy in strategies):
-        latency = first.latency.get(name)
+        cost = runs[0].costs.get(name, unknown)
         seconds = [run.fit_seconds[name] for run in runs if name in run.fit_seconds]
         rows[name] = {
             "score": evaluation.scores[name],
             "score_se": evaluation.standard_errors[name],
             "oof_score": _oof_score(name, runs, scoring, inputs),
             "fit_s": np.mean(seconds) if seconds else np.nan,
-            "batch_us_per_row": np.nan if latency is None else latency.batch_us_per_row,
-            "one_row_us": np.nan if latency is None else latency.one_row_us,
-            "bytes": first.n_bytes.get(name, np.nan),
+            "batch_us_per_row": cost.batch_us_per_row,
+            "one_row_us": cost.one_row_us,
+            "bytes": cost.n_bytes,
         }
     frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
     frame.index.name = "strategy"
@@ -263,12 +302,6 @@ def _oof_score(name: str, runs: list[OuterRun], scoring: Scoring, inputs: Inputs
         except ValueError:
             return np.nan
     return float(np.mean(scores))
-
-
-def _paired(evaluation: Evaluation, best_single: str | None, frame: pd.DataFrame) -> pd.DataFrame:
-    if best_single is None:
-        return pd.DataFrame(columns=["difference", "se", "low", "high"], dtype=float)
-    return differences(evaluation, best_single).reindex(frame.index)
 
 
 def _bags(runs: list[OuterRun]) -> frozenset[str]:

@@ -62,27 +62,42 @@ def leaderboard(findings: Findings) -> pd.DataFrame:
     frame = findings.scores
     sign = findings.scoring.sign
     digits = _digits(frame["score_se"].median() / 10.0, frame["score"].abs().median())
-    table = pd.DataFrame(
-        {
-            findings.scoring.words: [_number(sign * s, digits) for s in frame["score"]],
-            "± se": [_number(s, digits) for s in frame["score_se"]],
-            "out-of-fold": [_number(sign * s, digits) for s in frame["oof_score"]],
-            "fit": [_seconds(s) for s in frame["fit_s"]],
-            "batch, per row": [_seconds(1e-6 * us) for us in frame["batch_us_per_row"]],
-            "single row": [_seconds(1e-6 * us) for us in frame["one_row_us"]],
-            "size": [_bytes(b) for b in frame["bytes"]],
-        },
-        index=pd.Index(frame.index.tolist()),
-    )
-    return table
+    columns = {
+        findings.scoring.words: [_number(sign * s, digits) for s in frame["score"]],
+        "± se": [_number(s, digits) for s in frame["score_se"]],
+    }
+    if findings.combinations and findings.best_single is not None:
+        title = f"gain over {findings.best_single!r} (95% interval)"
+        columns[title] = [_gain(findings, name, digits) for name in frame.index]
+    columns |= {
+        "out-of-fold": [_number(sign * s, digits) for s in frame["oof_score"]],
+        "fit": [_seconds(s) for s in frame["fit_s"]],
+        "batch, per row": [_seconds(1e-6 * us) for us in frame["batch_us_per_row"]],
+        "single row": [_seconds(1e-6 * us) for us in frame["one_row_us"]],
+        "size": [_bytes(b) for b in frame["bytes"]],
+    }
+    return pd.DataFrame(columns, index=pd.Index(frame.index.tolist()))
+
+
+def _gain(findings: Findings, name: str, digits: int) -> str:
+    """Return what a combination gains over the best single model, with its interval."""
+    if name not in findings.combinations:
+        return ""
+    gain, low, high = map(float, findings.paired.loc[name, ["difference", "low", "high"]])
+    if not math.isfinite(gain):
+        return "-"
+    return f"{_number(gain, digits)} ({_number(low, digits)} to {_number(high, digits)})"
 
 
 def recommended(findings: Findings) -> str:
     """Return the strategy to use: a combination only if its gain is clear of noise."""
     best, single = str(findings.scores.index[0]), findings.best_single
-    if single is None or best not in findings.combinations:
+    if single is None:
         return best
-    return best if float(findings.paired["low"].loc[best]) > 0 else single
+    if best in findings.combinations:
+        return best if float(findings.paired["low"].loc[best]) > 0 else single
+    # The best single model need not be among the strategies.
+    return best if findings.scores["score"].iloc[0] >= findings.best_single_score else single
 
 
 def _cost(findings: Findings, name: str, other: str) -> str:
@@ -106,7 +121,7 @@ def sentence(findings: Findings) -> str:
     single = findings.best_single
     if single is None:
         return f"Use {best!r}: its {scoring.words} is {value}; no single model could be scored."
-    if best not in findings.combinations:
+    if best not in findings.combinations and recommended(findings) == best:
         others = "no combination does better" if findings.combinations else "it scores best"
         return (
             f"Use {best!r} alone: {others} ({scoring.words} {value} ± {_number(se, digits)} "
@@ -125,10 +140,13 @@ def sentence(findings: Findings) -> str:
             f"that of {single!r}, the best single model ({interval}, {findings.n_held_out:,} rows "
             f"set aside){_cost(findings, best, single)}."
         )
+    unlisted = "" if single in findings.scores.index else ", not among the strategies"
+    text = f"Use {single!r}, the best single model ({scoring.words} {of_single}{unlisted})"
+    if gain <= 0:
+        return f"{text}: no strategy does better (the best, {best!r}, has {value})."
     return (
-        f"Use {single!r}, the best single model ({scoring.words} {of_single}): what {best!r} "
-        f"gains ({value}, a difference of {_number(gain, digits)}) is within noise ({interval}, "
-        f"{findings.n_held_out:,} rows set aside)."
+        f"{text}: what {best!r} gains ({value}, a difference of {_number(gain, digits)}) is within "
+        f"noise ({interval}, {findings.n_held_out:,} rows set aside)."
     )
 
 
@@ -137,8 +155,11 @@ def _capitalised(words: str) -> str:
 
 
 def _digits(spread: Any, value: Any) -> int:
-    """Return decimals that show two digits of the spread, or four of the value."""
-    if spread > 0 and math.isfinite(spread):
+    """Return decimals that show two digits of the spread, or four of the value.
+
+    A spread that is only rounding does not count.
+    """
+    if math.isfinite(spread) and spread > 1e-9 * abs(value):
         return max(0, 1 - math.floor(math.log10(spread)))
     if value and math.isfinite(value):
         return max(0, 3 - math.floor(math.log10(abs(value))))

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
-from stackens.out_of_fold._folds import Split, make_folds
+from stackens.out_of_fold import Split, make_folds
 
 __all__ = ["inner_cv", "is_time_ordered", "listed_cv", "outer_splits"]
 
@@ -20,6 +20,7 @@ __all__ = ["inner_cv", "is_time_ordered", "listed_cv", "outer_splits"]
 _HOLD_OUT_ROWS = 5_000
 _FRACTION = 0.2
 _FOLDS = 5
+_FEWEST_HELD_OUT = 2  # one row has no spread to judge a difference by
 
 
 def listed_cv(cv: Any, X: Any, y: Any, groups: Any) -> Any:
@@ -106,7 +107,14 @@ def outer_splits(
         outer = TimeSeriesSplit(n_folds, gap=getattr(cv, "gap", 0)) if ordered else n_folds
     elif not (hasattr(outer, "split") or hasattr(outer, "__iter__")):
         raise _unusable(outer)
-    return list(make_folds(outer, X, y, task, groups=groups, random_state=random_state).splits)
+    try:
+        folds = make_folds(outer, X, y, task, groups=groups, random_state=random_state)
+    except ValueError as error:
+        raise ValueError(
+            "The 'outer' parameter of compare does not suit these rows (where it says 'cv', read "
+            f"'outer'). {error}"
+        ) from error
+    return list(folds.splits)
 
 
 def inner_cv(cv: Any, train: np.ndarray, n_samples: int, groups: np.ndarray | None) -> Any:
@@ -162,15 +170,17 @@ def _hold_out(fraction: float, target: np.ndarray, task: Task, random_state: int
     steps = np.floor(np.arange(n_samples + 1) * fraction + random.random_sample())
     held_out = np.zeros(n_samples, dtype=bool)
     held_out[order[np.diff(steps) > 0]] = True
+    kept = ""
     if task.has_classes:
         for code in range(task.n_outputs):
             rows = np.flatnonzero(target == code)
             if held_out[rows].all():
                 held_out[rows[:1]] = False
-    if not held_out.any() or held_out.all():
+                kept = ", as every class keeps a row to train on"
+    if held_out.sum() < _FEWEST_HELD_OUT or held_out.all():
         raise ValueError(
-            "A hold-out must leave rows on both sides. Got "
-            f"{int(held_out.sum())} of {n_samples} rows for the fraction {fraction}. "
+            f"A hold-out must set at least {_FEWEST_HELD_OUT} rows aside and leave some to train "
+            f"on. Got {int(held_out.sum())} of {n_samples} rows for the fraction {fraction}{kept}. "
             "Give more rows, or another fraction."
         )
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
-from stackens.combiners import MetaLearner
-from stackens.comparison._cost import Latency, dumped_bytes, measure_latency
+from stackens.comparison._cost import Cost, measure_costs
 from stackens.comparison._outer import inner_cv
 from stackens.comparison._scoring import Answers
 from stackens.comparison._statistics import HeldOut
-from stackens.comparison._strategies import FittedStrategy, Strategy, fit_strategy
-from stackens.out_of_fold import CrossFit, PredictionTable, cross_fit
-from stackens.out_of_fold._folds import Split
+from stackens.comparison._strategies import (
+    FittedStrategy,
+    Strategy,
+    check_strategies,
+    fit_strategy,
+)
+from stackens.out_of_fold import CrossFit, PredictionTable, Split, cross_fit
 
 __all__ = ["Inputs", "OuterRun", "run_split"]
 
@@ -57,9 +61,8 @@ class OuterRun:
     in_sample : HeldOut
         Out-of-fold answers for the training rows, for the quick estimate.
     fit_seconds : dict of str -> float
-    latency : dict of str -> Latency
-        Only where it was asked for.
-    n_bytes : dict of str -> float
+    costs : dict of str -> Cost
+        Only where they were asked for.
     failures : dict of str -> str
         Strategies without answers, and why.
     final_fit : dict of str -> str
@@ -69,8 +72,7 @@ class OuterRun:
     held_out: HeldOut
     in_sample: HeldOut
     fit_seconds: dict[str, float] = field(default_factory=dict)
-    latency: dict[str, Latency] = field(default_factory=dict)
-    n_bytes: dict[str, float] = field(default_factory=dict)
+    costs: dict[str, Cost] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     final_fit: dict[str, str] = field(default_factory=dict)
 
@@ -91,7 +93,7 @@ def run_split(
     strategies : list of Strategy
     split : (train, test) pair of index arrays
     measure : bool
-        Whether to measure latency and size as well.
+        Whether to measure what predicting costs as well.
     verbose : int, default=0
     """
     train, test = split
@@ -108,6 +110,7 @@ def run_split(
         sample_weight=weights,
         classification=inputs.task.is_classification,
         verbose=verbose,
+        check=partial(check_strategies, strategies),
         **inputs.options,
     )
     run = OuterRun(
@@ -117,63 +120,35 @@ def run_split(
     )
     table = fitted.predict(X_test)
     for name in fitted.names:
-        _record_model(run, name, fitted, table, X_test if measure else None)
-    costs = _EnsembleCosts(run, X_test) if measure else None
+        _record_model(run, name, fitted, table)
+    combinations = {}
     for strategy in strategies:
         if strategy.ensemble is None:
-            _record_alias(run, strategy)
             continue
         try:
-            found = fit_strategy(strategy, fitted)
-            _record_strategy(run, strategy, found, fitted, table)
+            found = fit_strategy(strategy, fitted, inputs.options["random_state"])
+            _record_strategy(run, strategy.name, found, fitted, table)
+            combinations[strategy.name] = found
         except Exception as error:
             if inputs.options["on_error"] == "raise":
                 raise
             run.failures[strategy.name] = f"{type(error).__name__}: {error}"
-            continue
-        if costs is not None:
-            costs.measure(strategy.name, found)
+    if measure:
+        run.costs.update(measure_costs(fitted.models, combinations, X_test, table))
+    for strategy in strategies:
+        if strategy.ensemble is None:
+            _record_alias(run, strategy)
     _widen(run, fitted.task, inputs.task, len(train))
     return run
 
 
-class _EnsembleCosts:
-    """Latency and size of combinations, without measuring the same models twice.
-
-    Combinations that ask the same base models share a latency, except under a meta-learner with
-    a cost of its own: beside the models, adding up their answers takes no time.
-    """
-
-    def __init__(self, run: OuterRun, X: Any) -> None:
-        self.run = run
-        self.X = X
-        self.shared: dict[tuple[str, ...], Latency] = {}
-
-    def measure(self, name: str, found: FittedStrategy) -> None:
-        used, combiner = found.weighted_models, found.ensemble.combiner_
-        if isinstance(combiner, MetaLearner):
-            self.run.latency[name] = measure_latency(found.ensemble, self.X)
-        else:
-            if used not in self.shared:
-                self.shared[used] = measure_latency(found.ensemble, self.X)
-            self.run.latency[name] = self.shared[used]
-        self.run.n_bytes[name] = sum(self.run.n_bytes[model] for model in used) + dumped_bytes(
-            combiner
-        )
-
-
-def _record_model(
-    run: OuterRun, name: str, fitted: CrossFit, table: PredictionTable, X: Any
-) -> None:
+def _record_model(run: OuterRun, name: str, fitted: CrossFit, table: PredictionTable) -> None:
     """Record a base model alone, as the cross-fit made it: a bag of folds or a fit on all rows."""
-    model, one, known = fitted.models[name], table.select([name]), fitted.out_of_fold.select([name])
+    one, known = table.select([name]), fitted.out_of_fold.select([name])
     run.held_out.answers[name] = Answers(one.values[:, 0], one.response[0])
     run.in_sample.answers[name] = Answers(known.values[:, 0], known.response[0])
     run.fit_seconds[name] = _seconds_alone(name, fitted)
     run.final_fit[name] = fitted.final_fit[name]
-    if X is not None:
-        run.latency[name] = measure_latency(model, X)
-        run.n_bytes[name] = dumped_bytes(model)
 
 
 def _seconds_alone(name: str, fitted: CrossFit) -> float:
@@ -193,8 +168,7 @@ def _record_alias(run: OuterRun, strategy: Strategy) -> None:
         run.held_out.answers,
         run.in_sample.answers,
         run.fit_seconds,
-        run.latency,
-        run.n_bytes,
+        run.costs,
         run.failures,
     ]
     for record in records:
@@ -203,17 +177,11 @@ def _record_alias(run: OuterRun, strategy: Strategy) -> None:
 
 
 def _record_strategy(
-    run: OuterRun,
-    strategy: Strategy,
-    found: FittedStrategy,
-    fitted: CrossFit,
-    table: PredictionTable,
+    run: OuterRun, name: str, found: FittedStrategy, fitted: CrossFit, table: PredictionTable
 ) -> None:
-    run.held_out.answers[strategy.name] = found.answers(table)
-    run.in_sample.answers[strategy.name] = found.out_of_fold
-    names = found.ensemble.cross_fit_.names
-    seconds = sum(fitted.fit_seconds[name] for name in names)
-    run.fit_seconds[strategy.name] = seconds + found.seconds
+    run.held_out.answers[name] = found.answers(table)
+    run.in_sample.answers[name] = found.out_of_fold
+    run.fit_seconds[name] = found.seconds + sum(fitted.fit_seconds[model] for model in found.names)
 
 
 def _rows(inputs: Inputs, rows: np.ndarray) -> HeldOut:

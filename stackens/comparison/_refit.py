@@ -10,8 +10,13 @@ from sklearn.base import clone
 from stackens.blending import BlendedClassifier, BlendedRegressor
 from stackens.comparison._outer_run import Inputs
 from stackens.comparison._strategies import Strategy
-from stackens.out_of_fold import weight_params
-from stackens.out_of_fold._members import seeded_clone
+from stackens.out_of_fold import (
+    FoldBag,
+    choose_response,
+    cross_fit,
+    seeded_clone,
+    weight_params,
+)
 
 __all__ = ["Refit"]
 
@@ -43,20 +48,28 @@ class Refit:
         strategy, inputs = self.strategies[name], self.inputs
         ensemble = strategy.ensemble
         if ensemble is None:
-            if strategy.models[0] not in self.bags:
-                return self._model(strategy.models[0])
+            (model,) = strategy.models
+            if model not in self.bags:
+                return self._model(model)
+            if self._gives_margins(model):  # no blend takes them
+                return self._bag(model)
             blended = BlendedClassifier if inputs.task.is_classification else BlendedRegressor
-            ensemble = blended([], weighting="uniform")
-        pairs = [
-            (model, estimator)
+            ensemble = blended([(model, None)], weighting="uniform")
+        models = {
+            model: estimator
             for model, estimator in inputs.pairs
             if model in strategy.models and model not in self.failed
-        ]
-        ensemble = clone(ensemble).set_params(estimators=pairs, cv=inputs.cv)
+        }
+        pairs = [(model, models.get(model, "drop")) for model, _ in ensemble._pairs]
+        ensemble = clone(ensemble).set_params(estimators=pairs, cv=inputs.cv, stack_method="auto")
         ensemble.set_params(**inputs.options, verbose=self.verbose)
         return ensemble.fit(
             inputs.X, inputs.y, sample_weight=inputs.sample_weight, groups=inputs.groups
         )
+
+    def _gives_margins(self, name: str) -> bool:
+        estimator = dict(self.inputs.pairs)[name]
+        return choose_response(name, estimator, "auto", self.inputs.task) == "decision_function"
 
     def _model(self, name: str) -> Any:
         inputs = self.inputs
@@ -68,3 +81,18 @@ class Refit:
         params = {} if weights is None else weight_params(model, weights)
         model.fit(inputs.X, inputs.y, **params)
         return model
+
+    def _bag(self, name: str) -> FoldBag:
+        inputs = self.inputs
+        fitted = cross_fit(
+            [(name, dict(inputs.pairs)[name])],
+            inputs.X,
+            inputs.y,
+            cv=inputs.cv,
+            groups=inputs.groups,
+            sample_weight=inputs.sample_weight,
+            classification=inputs.task.is_classification,
+            verbose=self.verbose,
+            **{**inputs.options, "final_fit": "bag"},
+        )
+        return fitted.models[name]

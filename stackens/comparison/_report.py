@@ -57,7 +57,8 @@ class ComparisonReport:
         """Name of the strategy that the summary says to use.
 
         The best combination if its gain over the best single model is clear of noise, otherwise
-        that model, which is simpler. ``fit(recommended)`` fits it on all rows.
+        that model, which is simpler, even where it is none of the strategies.
+        ``fit(recommended)`` fits it on all rows.
         """
         return recommended(self.findings)
 
@@ -81,9 +82,9 @@ class ComparisonReport:
             better. ``score_se``: its standard error. ``oof_score``: the quick estimate from
             the out-of-fold table. ``fit_s``: seconds to fit what the strategy needs, added up
             over its fits (some of which may have run side by side). ``batch_us_per_row`` and
-            ``one_row_us``: microseconds to predict a row, in a batch and alone, on one core.
-            ``bytes``: of the joblib dump of the models it predicts with, NaN if they cannot be
-            dumped.
+            ``one_row_us``: microseconds to predict a row, in a batch and alone, on one core; of
+            a combination, those of its models and of combining, added up.
+            ``bytes``: of the pickle of the models it predicts with, NaN if they cannot be pickled.
         """
         return self.findings.scores.copy()
 
@@ -94,9 +95,15 @@ class ComparisonReport:
         -------
         DataFrame
             ``difference`` (positive is better), its standard error ``se``, and ``low`` and
-            ``high``, the 95% interval of a bootstrap over the rows set aside. As the reference
-            is the best of several, its score is a little lucky and the differences are a
-            little low.
+            ``high``. These 95% intervals hold for all combinations at once, so that the best of
+            them may be picked afterwards: they are widened by the "max-t" method, with
+            correlations from a bootstrap over the rows set aside. As the reference is the best
+            of several, its score is a little lucky and the differences are a little low.
+
+        References
+        ----------
+        Hothorn, Bretz & Westfall (2008). Simultaneous inference in general parametric models.
+        Biometrical Journal 50(3), 346-363, doi:10.1002/bimj.200810425.
         """
         return self.findings.paired.copy()
 
@@ -111,18 +118,24 @@ class ComparisonReport:
         Parameters
         ----------
         name : str
-            A strategy of the leaderboard.
+            A strategy of the leaderboard, or any base model.
 
         Returns
         -------
         estimator
             An ensemble, or a base model: the plain one, or where its fold models were kept as
-            a bag a blend of it alone. It is kept, and given again when asked again.
+            a bag a blend of it alone (of margins, which cannot be blended, the bag). It is
+            kept, and given again when asked again.
+
+        Raises
+        ------
+        ValueError
+            If there is no such strategy, and if a base model cannot be fitted.
         """
-        if name not in self.findings.scores.index:
+        if name not in self.refit.strategies:
             raise ValueError(
-                "Only strategies of the report can be fitted. Got "
-                f"{name!r}. The names are {self.findings.scores.index.tolist()}."
+                "Only strategies of the report and base models can be fitted. Got "
+                f"{name!r}. The names are {list(self.refit.strategies)}."
             )
         if name not in self._fitted:
             self._fitted[name] = self.refit(name)
@@ -131,8 +144,8 @@ class ComparisonReport:
     def summary(self) -> str:
         """Return one sentence: which strategy to use, and what it gains over the best single model.
 
-        A gain counts when its 95% interval lies above zero; otherwise the best single model is
-        recommended, which is simpler.
+        A gain counts when its 95% interval (see :meth:`differences`) lies above zero; otherwise
+        the best single model is recommended, which is simpler.
         """
         return sentence(self.findings)
 

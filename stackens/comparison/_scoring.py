@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import isfunction
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,15 @@ from sklearn.utils.metaestimators import available_if
 from stackens._core._losses import row_losses
 from stackens._core._task import Task
 
-__all__ = ["Answers", "RowScores", "Scoring", "resolve_scoring", "row_scores", "score_answers"]
+__all__ = [
+    "Answers",
+    "RowScores",
+    "Scoring",
+    "check_scoring",
+    "resolve_scoring",
+    "row_scores",
+    "score_answers",
+]
 
 _WORDS = {
     "neg_log_loss": "log loss",
@@ -89,6 +98,14 @@ def resolve_scoring(scoring: Any, task: Task, responses: dict[str, str]) -> Scor
         name, note = _usual(task, responses)
         return Scoring(name, get_scorer(name), note)
     if callable(scoring):
+        if getattr(scoring, "__module__", "").startswith("sklearn.metrics._") and isfunction(
+            scoring
+        ):
+            raise ValueError(
+                "The 'scoring' parameter of compare must be a scorer, called with an estimator, X "
+                f"and y. Got the metric {scoring.__name__}. Wrap it in "
+                "sklearn.metrics.make_scorer."
+            )
         made_of = getattr(scoring, "_score_func", scoring)
         return Scoring(getattr(made_of, "__name__", type(scoring).__name__), scoring, by_name=False)
     try:
@@ -166,9 +183,18 @@ def score_answers(
     ValueError
         If these answers cannot be scored like that; the message is the reason.
     """
+    score = _score(scoring, answers, y, task, weights)
+    if not np.isfinite(score):
+        raise ValueError(f"its {scoring.words} is {score}")
+    return score
+
+
+def _score(
+    scoring: Scoring, answers: Answers, y: np.ndarray, task: Task, weights: np.ndarray | None
+) -> float:
     exact = row_scores(scoring, answers, y, task, weights)
     if exact is not None:
-        return _finite(exact.score(weights), scoring)
+        return exact.score(weights)
     if answers.response == "value":
         raise ValueError("it predicts numbers, not classes")
     kind = _RecordedClassifier if task.is_classification else _RecordedRegressor
@@ -176,18 +202,34 @@ def score_answers(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # metrics remark on classes that a part does not hold
         try:
-            score = scoring.scorer(kind(task, answers.response), answers.values, y, **extra)
-            score = float(score)
+            return float(scoring.scorer(kind(task, answers.response), answers.values, y, **extra))
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
             raise ValueError(f"{type(error).__name__}: {reason}") from error
-    return _finite(score, scoring)
 
 
-def _finite(score: float, scoring: Scoring) -> float:
-    if not np.isfinite(score):
-        raise ValueError(f"its {scoring.words} is {score}")
-    return score
+def check_scoring(scoring: Scoring, y: np.ndarray, task: Task, responses: dict[str, str]) -> None:
+    """Raise if no answer of these models or their combinations could be scored.
+
+    Tried on what a model would say that has learnt nothing but the mean of the target.
+    """
+    target = task.encode(y)
+    if task.has_classes:
+        target = target[:, None] == np.arange(task.n_outputs)
+    values = np.repeat(target.mean(axis=0, keepdims=True), len(target), axis=0)
+    combined = "predict_proba" if task.is_classification else "predict"
+    reasons = {}
+    for response in (combined, *sorted(set(responses.values()) - {combined})):
+        try:
+            _score(scoring, Answers(values, response), y, task, None)
+            return
+        except ValueError as error:
+            reasons[response] = str(error)
+    raise ValueError(
+        f"The 'scoring' parameter of compare must suit the target, which is {task.kind}. Got "
+        f"{scoring.name!r}, which fails: {reasons[combined]}. Choose another scorer; "
+        "sklearn.metrics.get_scorer_names() lists the names."
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,22 @@ from stackens.blending import BlendedClassifier, BlendedRegressor
 from stackens.combiners import COMBINERS, Combiner, WeightedCombiner, cross_fitted_predictions
 from stackens.comparison._scoring import Answers
 from stackens.ensemble import OutOfFoldEnsemble
-from stackens.out_of_fold import CrossFit, PredictionTable
+from stackens.out_of_fold import (
+    CrossFit,
+    OutOfFoldTable,
+    PredictionTable,
+    is_dropped,
+    seeded_clone,
+)
 from stackens.stacking import StackedClassifier, StackedRegressor
 
-__all__ = ["FittedStrategy", "Strategy", "fit_strategy", "resolve_strategies"]
+__all__ = [
+    "FittedStrategy",
+    "Strategy",
+    "check_strategies",
+    "fit_strategy",
+    "resolve_strategies",
+]
 
 # Names of combiners that are a mean of models; the others learn more than weights.
 _BLENDS = ("best", "greedy", "simplex", "uniform", "vote")
@@ -34,7 +47,7 @@ class Strategy:
     models : tuple of str
         The base models that it uses.
     ensemble : OutOfFoldEnsemble or None, default=None
-        The unfitted combination; None for a base model alone.
+        The unfitted combination, with its base models; None for a base model alone.
     """
 
     name: str
@@ -48,7 +61,9 @@ class FittedStrategy:
 
     Parameters
     ----------
-    ensemble : fitted OutOfFoldEnsemble
+    combiner : fitted Combiner
+    names : tuple of str
+        The base models that it combines.
     seconds : float
         Time to fit its combiner, in seconds.
     out_of_fold : Answers
@@ -56,47 +71,68 @@ class FittedStrategy:
         where the table has no predictions.
     """
 
-    ensemble: Any
+    combiner: Combiner
+    names: tuple[str, ...]
     seconds: float
     out_of_fold: Answers
 
     def answers(self, table: PredictionTable) -> Answers:
         """Combine the predictions of all base models for new rows."""
-        names = self.ensemble.cross_fit_.names
-        combiner = self.ensemble.combiner_
-        return Answers(combiner.combine(table.select(names)), _response(combiner, table.task))
+        values = self.combiner.combine(table.select(self.names))
+        return Answers(values, _response(self.combiner, table.task))
 
     @property
     def weighted_models(self) -> tuple[str, ...]:
         """Base models that it needs for predicting: those of weight zero are left out."""
-        names = self.ensemble.cross_fit_.names
-        weights = getattr(self.ensemble.combiner_, "weights_", None)
-        if weights is None or np.shape(weights) != (len(names),):
-            return names
-        return tuple(name for name, weight in zip(names, weights, strict=True) if weight != 0)
+        weights = getattr(self.combiner, "weights_", None)
+        if weights is None or np.shape(weights) != (len(self.names),):
+            return self.names
+        return tuple(name for name, weight in zip(self.names, weights, strict=True) if weight != 0)
 
 
-def fit_strategy(strategy: Strategy, fitted: CrossFit) -> FittedStrategy:
-    """Fit a combination on a cross-fit that exists already.
+def fit_strategy(strategy: Strategy, fitted: CrossFit, random_state: int | None) -> FittedStrategy:
+    """Fit a combination on a cross-fit that exists already, as its ensemble would.
 
     Raises
     ------
     ValueError
         If the cross-fit has none of its models.
     """
-    names = [name for name in fitted.names if name in strategy.models]
-    if not names:
+    names = tuple(name for name in fitted.names if name in strategy.models)
+    if not names or strategy.ensemble is None:
         raise ValueError("no base model gives outputs that it can combine")
-    if tuple(names) != fitted.names:
-        fitted = fitted.select(names)
-    ensemble = clone(strategy.ensemble).set_params(estimators=[])  # all that the cross-fit has
+    table = fitted.out_of_fold.select(names)
+    combiner = strategy.ensemble._make_combiner(table.features)
+    combiner = seeded_clone("combiner", combiner, random_state)
     start = time.perf_counter()
-    ensemble.fit_from(fitted)
-    seconds = time.perf_counter() - start
-    values = cross_fitted_predictions(ensemble.combiner_, fitted.out_of_fold)
-    return FittedStrategy(
-        ensemble, seconds, Answers(values, _response(ensemble.combiner_, fitted.task))
-    )
+    if hasattr(combiner, "fit_cross_fitted"):  # both at the price of the fit
+        values = combiner.fit_cross_fitted(table)
+        seconds = time.perf_counter() - start
+    else:
+        combiner.fit(table)
+        seconds = time.perf_counter() - start
+        values = cross_fitted_predictions(combiner, table)
+    answers = Answers(values, _response(combiner, fitted.task))
+    return FittedStrategy(combiner, names, seconds, answers)
+
+
+def check_strategies(strategies: Sequence[Strategy], table: OutOfFoldTable) -> None:
+    """Raise on models and columns that a combination cannot read, given a table to come."""
+    for strategy in strategies:
+        names = [name for name in table.names if name in strategy.models]
+        if strategy.ensemble is not None and names:
+            with _named(strategy.name):
+                strategy.ensemble._check_table(table.select(names))
+
+
+@contextmanager
+def _named(strategy: str) -> Iterator[None]:
+    """Add to an error which strategy it is about."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        error.add_note(f"This is about the strategy {strategy!r} of compare.")
+        raise
 
 
 def _response(combiner: Any, task: Task) -> str:
@@ -111,6 +147,7 @@ def resolve_strategies(
     task: Task,
     responses: dict[str, str],
     scoring: Any,
+    sample_weight: np.ndarray | None = None,
 ) -> list[Strategy]:
     """Turn what a user wrote into strategies.
 
@@ -125,9 +162,16 @@ def resolve_strategies(
         What each base model gives.
     scoring : str, callable or None
         What greedy selection optimises.
+    sample_weight : ndarray of shape (n_samples,) or None, default=None
+        Final estimators must take it.
+
+    Raises
+    ------
+    ValueError
+        For what is not a strategy, or cannot work with these models.
     """
-    names = tuple(name for name, _ in pairs)
-    resolver = _Resolver(names, task, responses, scoring)
+    resolver = _Resolver(dict(pairs), task, responses, scoring, sample_weight)
+    names = resolver.names
     if strategies is None:
         chosen = {**{name: name for name in names}, **resolver.usual()}
         clash = sorted(set(names) & set(resolver.usual()))
@@ -163,10 +207,15 @@ def _listed(strategies: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Resolver:
-    names: tuple[str, ...]
+    models: dict[str, Any]
     task: Task
     responses: dict[str, str]
     scoring: Any
+    sample_weight: np.ndarray | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.models)
 
     def usual(self) -> dict[str, Any]:
         """Return the strategies that are compared when the user names none."""
@@ -193,16 +242,35 @@ class _Resolver:
                 f"A strategy called like a base model must be that model. Got {name!r}: "
                 f"{value!r:.200}. Give the strategy another name."
             )
-        ensemble = self._ensemble(value)
-        wanted = [model for model, _ in ensemble._pairs] or list(self.names)
-        unknown = [model for model in wanted if model not in self.names]
+        ensemble = clone(self._ensemble(value))
+        pairs = ensemble._pairs or list(self.models.items())
+        self._check_same(name, pairs)
+        kept = [model for model, estimator in pairs if not is_dropped(estimator)]
+        pairs = [(model, self.models[model] if model in kept else "drop") for model, _ in pairs]
+        with _named(name):
+            ensemble._check_names(pairs)
+            ensemble.set_params(estimators=pairs)
+            ensemble._validate_params()
+            ensemble._check_combiner(self.sample_weight)
+        return Strategy(name, self._readable(ensemble, kept), ensemble)
+
+    def _check_same(self, name: str, pairs: list[tuple[str, Any]]) -> None:
+        """Raise on models of a combination that are not those compared."""
+        unknown = [model for model, _ in pairs if model not in self.models]
         if unknown:
             raise ValueError(
                 f"The strategy {name!r} must combine models that are compared. Got {unknown}, "
                 f"which are not among {list(self.names)}. Add them to 'estimators', or leave "
                 "the strategy's own estimators empty to combine all."
             )
-        return Strategy(name, self._readable(ensemble, wanted), ensemble)
+        for model, estimator in pairs:
+            compared = self.models[model]
+            if not is_dropped(estimator) and repr(estimator) != repr(compared):
+                raise ValueError(
+                    f"The strategy {name!r} must combine the models that are compared. Got "
+                    f"{estimator!r:.200} for {model!r}, which is {compared!r:.200} in "
+                    "'estimators'. Add it there under a name of its own."
+                )
 
     def _ensemble(self, value: Any) -> OutOfFoldEnsemble:
         classify = self.task.is_classification
@@ -213,7 +281,8 @@ class _Resolver:
             if value not in COMBINERS:
                 raise _unknown(value, self.names)
             if value in _BLENDS:
-                return blended([], weighting=value, scoring=self.scoring)
+                scoring = self.scoring if value == "greedy" else None
+                return blended([], weighting=value, scoring=scoring)
             return stacked([], final_estimator=value)
         if isinstance(value, Combiner):
             if isinstance(value, WeightedCombiner):

@@ -1,5 +1,6 @@
 """Pictures of frames: Display classes with plot(ax) and frame()."""
 
 from stackens.displays._score_latency import ScoreLatencyDisplay
+from stackens.displays._weight_curves import WeightCurvesDisplay
 
-__all__ = ["ScoreLatencyDisplay"]
+__all__ = ["ScoreLatencyDisplay", "WeightCurvesDisplay"]

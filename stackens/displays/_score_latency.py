@@ -12,15 +12,26 @@ from stackens._core._optional import require
 
 __all__ = ["ScoreLatencyDisplay"]
 
-_COLOURS = {False: "#4c72b0", True: "#c44e52"}  # base models, combinations
-_KINDS = {False: "base model", True: "combination"}
-_LABEL_GAP = 0.05  # of the height of the axes, between the middles of two labels
+# By whether it is a combination.
+_COLOURS: dict[Any, str] = {False: "#4c72b0", True: "#c44e52"}
+_KINDS: dict[Any, str] = {False: "base model", True: "combination"}
+_MARKERS: dict[Any, str] = {False: "o", True: "D"}
+# What lies further out than this many typical distances, and than the floor, may be too far.
+_TYPICAL_DISTANCES = 5.0
+_FLOOR_ERRORS, _FLOOR_DECADES = 8.0, 1.5
+_MARGIN = 0.08  # of the range of what is shown
+_NARROWEST = 1.2  # decades of latency
+_FEW_DECADES = 2.0  # with room for numbers between
+_LABEL_LINES = 1.45  # between the middles of two labels, in sizes of their font
+_LABEL_SIZE = 8.3  # points
 
 
 class ScoreLatencyDisplay:
     """Scores with error bars against the time to predict a row.
 
     Names stand in a column on the right, tied to their points, so that they never overlap.
+    What is so bad, so slow or so quick that it would squeeze the rest into a corner stands at
+    the edge as a triangle that points outwards, with its value beside its name.
 
     Parameters
     ----------
@@ -81,58 +92,103 @@ class ScoreLatencyDisplay:
         self : object
             With ``ax_`` and ``figure_``; ``figure_.savefig(path)`` writes a file.
         """
+        shown = self._frame.dropna(subset=["score", "batch_us_per_row"])
         if ax is None:
             figure = require("matplotlib.figure", extra="plot", purpose="report.plot()")
-            ax = figure.Figure(figsize=(9.0, 5.5), layout="constrained").add_subplot()
+            height = max(5.5, 1.5 + 0.17 * len(shown))  # inches
+            ax = figure.Figure(figsize=(9.0, height), layout="constrained").add_subplot()
         self.ax_, self.figure_ = ax, ax.figure
-        shown = self._frame.dropna(subset=["score", "batch_us_per_row"])
-        for combination, part in shown.groupby("combination"):
-            ax.errorbar(
-                part["batch_us_per_row"],
-                part["score"],
-                yerr=part["score_se"],
-                fmt="D" if combination else "o",
-                color=_COLOURS[bool(combination)],
-                ecolor="0.75",
-                capsize=2,
-                label=_KINDS[bool(combination)],
-                zorder=3,
-            )
+        self._name_axes()
+        if len(shown):
+            points = self._place(shown)
+            self._draw(points)
+            self._label(points)
+        return self
+
+    def _name_axes(self) -> None:
+        ax = self.ax_
         ax.set_xscale("log")
-        ax.margins(x=0.12, y=0.08)
-        if self.lower_is_better:
-            ax.yaxis.set_inverted(True)
+        ax.set_xlabel("time to predict a row in a batch")
         turned = "lower is better, axis turned" if self.lower_is_better else "higher is better"
         ax.set_ylabel(f"{self.score_name} ± one standard error ({turned})")
-        ax.set_xlabel("time to predict a row in a batch (microseconds)")
+        if self.lower_is_better:
+            ax.yaxis.set_inverted(True)
         ax.grid(True, color="0.92", zorder=0)
         ax.set_axisbelow(True)
         if self.title:
             ax.set_title(self.title, fontsize="medium", loc="left", wrap=True)
-        if shown["combination"].nunique() > 1:
-            ax.legend(loc="best", frameon=False, fontsize="small")
-        self._label(shown)
-        return self
 
-    def _label(self, shown: pd.DataFrame) -> None:
+    def _place(self, shown: pd.DataFrame) -> pd.DataFrame:
+        """Set the limits of the axes and return what is drawn where, the worst first."""
+        shown = shown.iloc[::-1]  # of equals, the first stands above
+        merit = -shown["score"] if self.lower_is_better else shown["score"]
+        shown = shown.iloc[np.argsort(merit, kind="stable")]
+        score, error = shown["score"], shown["score_se"].fillna(0.0)
+        decade = np.log10(1e-6 * shown["batch_us_per_row"].clip(lower=1e-3))  # of seconds
+        bad = _too_far((score - score.iloc[-1]).abs(), _FLOOR_ERRORS * error.median())
+        off = decade - decade.median()
+        far = _too_far(off.abs(), _FLOOR_DECADES)
+        x = _limits(decade[~far], decade[~far], _NARROWEST)
+        y = _limits((score - error)[~bad], (score + error)[~bad], 0.0)
+        self.ax_.set_xlim(10.0 ** x[0], 10.0 ** x[1])
+        self.ax_.set_ylim(*(y[::-1] if self.lower_is_better else y))
+        ticker = require("matplotlib.ticker", extra="plot", purpose="report.plot()")
+        duration = ticker.EngFormatter(unit="s")
+        self.ax_.xaxis.set_major_formatter(duration)
+        steps = (1, 2, 5) if x[1] - x[0] < _FEW_DECADES else (1,)
+        self.ax_.xaxis.set_major_locator(ticker.LogLocator(subs=steps))
+        self.ax_.xaxis.set_minor_formatter("")
+        labels = []
+        for name, value, time, low, out in zip(shown.index, score, decade, bad, far, strict=True):
+            values = [f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.3g}"] if low else []
+            values += [duration(10.0**time)] if out else []
+            labels.append(f"{name} ({', '.join(values)})" if values else str(name))
+        return pd.DataFrame(
+            {
+                "x": 10.0 ** decade.clip(*x),
+                "y": score.clip(*y),
+                "error": error,
+                "marker": np.select([bad, far & (off > 0), far], ["v", ">", "<"], ""),
+                "combination": shown["combination"].astype(bool),
+                "label": labels,
+            }
+        )
+
+    def _draw(self, points: pd.DataFrame) -> None:
+        for (combination, marker), part in points.groupby(["combination", "marker"]):
+            self.ax_.errorbar(
+                part["x"],
+                part["y"],
+                yerr=None if marker else part["error"],
+                fmt=marker or _MARKERS[combination],
+                color=_COLOURS[combination],
+                ecolor="0.75",
+                capsize=2,
+                clip_on=not marker,
+                label="" if marker else _KINDS[combination],
+                zorder=3,
+            )
+        if points["combination"].nunique() > 1:
+            self.ax_.legend(loc="best", frameon=False, fontsize="small")
+
+    def _label(self, points: pd.DataFrame) -> None:
         """Write the names in a column right of the axes, in the order of their points."""
-        if shown.empty:
-            return
         bottom, top = self.ax_.get_ylim()
-        self.ax_.set_ylim(bottom, top)  # labels are placed for these limits
-        heights = (shown["score"].to_numpy() - bottom) / (top - bottom)
-        for i, height in enumerate(_spread(heights, _LABEL_GAP)):
-            row = shown.iloc[i]
+        heights = (points["y"].to_numpy() - bottom) / (top - bottom)
+        inches = self.ax_.get_position().height * self.figure_.get_size_inches()[1]
+        gap = _LABEL_LINES * _LABEL_SIZE / (72.0 * inches)
+        for height, point in zip(_spread(heights, gap), points.itertuples(), strict=True):
             self.ax_.annotate(
-                str(shown.index[i]),
-                xy=(row["batch_us_per_row"], row["score"]),
+                point.label,
+                xy=(point.x, point.y),
                 xycoords="data",
                 xytext=(1.03, height),
                 textcoords="axes fraction",
                 va="center",
                 ha="left",
-                fontsize="small",
-                color=_COLOURS[bool(row["combination"])],
+                fontsize=_LABEL_SIZE,
+                color=_COLOURS[point.combination],
+                annotation_clip=False,
                 arrowprops={
                     "arrowstyle": "-",
                     "color": "0.8",
@@ -150,6 +206,19 @@ class ScoreLatencyDisplay:
         file = BytesIO()
         self.figure_.savefig(file, format="png", dpi=110)
         return file.getvalue()
+
+
+def _too_far(distances: pd.Series, floor: float) -> pd.Series:
+    """Return which points squeeze the others; none if without them the axis is hardly shorter."""
+    reach = max(_TYPICAL_DISTANCES * distances.median(), floor)
+    return (distances > reach) & (distances.max() > 2.0 * reach)
+
+
+def _limits(low: pd.Series, high: pd.Series, narrowest: float) -> tuple[float, float]:
+    """Return limits around what is shown, with a margin."""
+    middle, half = (high.max() + low.min()) / 2.0, (high.max() - low.min()) / 2.0
+    half = max(half, narrowest / 2.0, 1e-6 * abs(middle), 1e-9) * (1.0 + 2.0 * _MARGIN)
+    return middle - half, middle + half
 
 
 def _spread(heights: np.ndarray, gap: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from stackens.ensemble._base import OutOfFoldEnsemble
 from stackens.ensemble._classifier import ClassifierOutputs
+from stackens.ensemble._named_estimators import NamedEstimators
 from stackens.ensemble._regressor import RegressorOutputs
 
-__all__ = ["ClassifierOutputs", "OutOfFoldEnsemble", "RegressorOutputs"]
+__all__ = ["ClassifierOutputs", "NamedEstimators", "OutOfFoldEnsemble", "RegressorOutputs"]

@@ -11,12 +11,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, is_classifier
+from sklearn.base import MetaEstimatorMixin, TransformerMixin, clone, is_classifier
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from stackens._core._rows import as_features
+from stackens._core._rows import as_features, is_frame
 from stackens._core._sklearn import (
     StrOptions,
     VisualBlock,
@@ -24,7 +25,15 @@ from stackens._core._sklearn import (
     fit_context,
     raise_for_params,
 )
-from stackens.combiners import Combiner, check_passthrough, meta_features
+from stackens.combiners import (
+    Combiner,
+    FixedWeights,
+    MajorityVote,
+    meta_features,
+    model_weights,
+    passed_positions,
+)
+from stackens.ensemble._named_estimators import NamedEstimators
 from stackens.out_of_fold import (
     CrossFit,
     OutOfFoldTable,
@@ -32,7 +41,6 @@ from stackens.out_of_fold import (
     add_members,
     as_seed,
     cross_fit,
-    estimator_pairs,
     is_dropped,
     seeded_clone,
     validate_estimators,
@@ -41,10 +49,10 @@ from stackens.out_of_fold import (
 __all__ = ["OutOfFoldEnsemble"]
 
 
-class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC):
+class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, ABC):
     """Base of the estimators that combine out-of-fold predictions.
 
-    A subclass says which combiner to use (``_make_combiner``); how predictions come out is added
+    A subclass says which combiner to use (``_choose_combiner``); how predictions come out is added
     by ``ClassifierOutputs`` or ``RegressorOutputs``.
     """
 
@@ -73,59 +81,44 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
     passthrough: Any = False
 
     @abstractmethod
-    def _make_combiner(self, X: Any) -> Combiner:
+    def _choose_combiner(self, X: Any) -> Combiner:
         """Return the unfitted combiner that the parameters ask for."""
+
+    def _make_combiner(self, X: Any) -> Combiner:
+        """Return the unfitted combiner; weights that a user chose are bound to names of models.
+
+        So a model that fails or is switched off takes its weight along.
+        """
+        combiner = self._choose_combiner(X)
+        names = [name for name, _ in self._pairs]
+        if not isinstance(combiner, FixedWeights | MajorityVote) or not names:
+            return combiner
+        weights, owner = combiner.weights, type(self).__name__
+        if isinstance(weights, Mapping):
+            unknown = [name for name in weights if name not in names]
+            if unknown:
+                raise ValueError(
+                    f"The weights of {owner} must go to its models. Got {unknown}, which are not "
+                    f"among {names}. Correct the names."
+                )
+        else:
+            weights = dict(zip(names, model_weights(weights, names, owner).tolist(), strict=True))
+        return clone(combiner).set_params(weights=weights)
 
     def _check_combiner(self, sample_weight: Any) -> None:
         """Raise early on a combiner that cannot work, before any base model is fitted."""
         del sample_weight
+        combiner = self._make_combiner(None)
+        kept = [name for name, model in self._pairs if not is_dropped(model)]
+        if isinstance(combiner, FixedWeights | MajorityVote) and kept:
+            model_weights(combiner.weights, kept, type(self).__name__)
 
-    # --- parameters -------------------------------------------------------------------------
-
-    @property
-    def _pairs(self) -> list[tuple[Any, Any]]:
-        return estimator_pairs(self.estimators)
-
-    @property
-    def named_estimators(self) -> Bunch:
-        """Unfitted base models by name."""
-        return Bunch(**dict(self._pairs))
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters, with those of the base models as ``name__parameter``."""
-        params = super().get_params(deep=False)
-        if not deep:
-            return params
-        try:
-            pairs = self._pairs
-        except (TypeError, ValueError):  # not valid yet; fit says what is wrong
-            return params
-        nested = dict(pairs)
-        final = params.get("final_estimator")
-        if hasattr(final, "get_params") and not isinstance(final, type):
-            nested["final_estimator"] = final
-        params.update(dict(pairs))
-        for name, estimator in nested.items():
-            if hasattr(estimator, "get_params") and not isinstance(estimator, type):
-                params.update(
-                    {f"{name}__{key}": value for key, value in estimator.get_params().items()}
-                )
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters of the ensemble, whole base models by name, or ``name__parameter``."""
-        if "estimators" in params:
-            self.estimators = params.pop("estimators")
-        try:
-            names = [name for name, _ in self._pairs]
-        except (TypeError, ValueError):  # not valid yet; fit says what is wrong
-            names = []
-        replaced = {key: params.pop(key) for key in list(params) if key in names}
-        if replaced:
-            pairs = [(name, replaced.get(name, estimator)) for name, estimator in self._pairs]
-            self.estimators = dict(pairs) if isinstance(self.estimators, Mapping) else pairs
-        super().set_params(**params)
-        return self
+    def _check_table(self, table: OutOfFoldTable) -> None:
+        """Raise early on models and columns that the combiner cannot read."""
+        meta_features(table, self.passthrough)
+        combiner = self._make_combiner(table.features)
+        if not combiner.accepts(table):
+            clone(combiner).fit(table)  # its own error says why
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -157,7 +150,6 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
         self._check_names(pairs)
         self._check_combiner(sample_weight)
         X = as_features(X)
-        check_passthrough(X, self.passthrough)
         validate_data(self, X, y, skip_check_array=True)
         fitted = cross_fit(
             pairs,
@@ -175,6 +167,7 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
             random_state=self.random_state,
             verbose=self.verbose,
             params=fit_params,
+            check=self._check_table,
         )
         return self._adopt(fitted)
 
@@ -195,12 +188,13 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
         self._validate_params()
         self._check_source(cross_fit)
         self._check_combiner(None)
-        names = [name for name, model in self._pairs if not is_dropped(model)]
-        missing = [name for name in names if name not in cross_fit.names]
-        if missing:
+        wanted = [name for name, model in self._pairs if not is_dropped(model)]
+        names = [name for name in wanted if name in cross_fit.names]
+        missing = [name for name in wanted if name not in {*names, *cross_fit.failures}]
+        if missing or (wanted and not names):
             raise ValueError(
                 f"The cross-fit must hold every estimator. Got {list(cross_fit.names)}, without "
-                f"{missing}. Add them to the cross-fit, or leave them out of 'estimators'."
+                f"{missing or wanted}. Add them to it, or leave them out of 'estimators'."
             )
         if names and tuple(names) != cross_fit.names:
             cross_fit = cross_fit.select(names)
@@ -243,6 +237,11 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
         combiner = self._make_combiner(table.features)
         # A copy: a combiner given as a parameter is left as it is.
         self.combiner_ = seeded_clone("combiner", combiner, as_seed(self.random_state)).fit(table)
+        if self.passthrough is not False:
+            everything = self.passthrough is True
+            self._passed = (
+                slice(None) if everything else passed_positions(table.features, self.passthrough)
+            )
         # The training rows were needed until here; a fitted ensemble does not carry them along.
         self.cross_fit_ = replace(fitted, out_of_fold=replace(table, features=None))
         self.estimators_ = list(fitted.models.values())
@@ -259,7 +258,22 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
     @property
     def weights_(self) -> np.ndarray:
         """Weights of the models, shape (n_models,), where the combiner has them."""
-        return self.combiner_.weights_
+        combiner = self.combiner_
+        if not hasattr(combiner, "weights_"):
+            raise AttributeError(
+                f"This {type(self).__name__} has no weights_: they exist where each model has one "
+                f"weight. Got the combiner {combiner!r:.200}. Choose weights such as 'simplex'."
+            )
+        return combiner.weights_
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of learnt attributes that they come with fit."""
+        if name.endswith("_") and not name.startswith("_") and "cross_fit_" not in vars(self):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet, so it has no {name!r}. "
+                "Call 'fit' with training rows before."
+            )
+        return self.__getattribute__(name)  # raises the usual error
 
     def compact(self) -> Self:
         """Return a copy that predicts the same, without the table of training rows.
@@ -284,12 +298,14 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
         return self.cross_fit_.predict(X, skip=skip)
 
     def _fits_plainly(self, X: Any) -> bool:
-        """Whether X is an array of the right width for a fit without names: nothing to check."""
+        """Whether X has the columns of the fit, seen without asking the base models' tags."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is not None:
+            return is_frame(X) and list(X.columns) == names.tolist()
         return (
             isinstance(X, np.ndarray)
             and X.ndim == 2
             and X.shape[1] == getattr(self, "n_features_in_", None)
-            and not hasattr(self, "feature_names_in_")
         )
 
     def transform(self, X: Any) -> Any:
@@ -303,9 +319,12 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
         -------
         array, DataFrame or sparse matrix of shape (n_samples, n_columns)
             Predictions of all base models (without the first class of a binary target), then
-            the features that pass through, in the container that X came in.
+            the features that pass through, in the container that X came in. The columns of a
+            frame are called as :meth:`get_feature_names_out` says.
         """
         columns = meta_features(self._table(X, all_models=True), self.passthrough)
+        if is_frame(columns):
+            columns.columns = self.get_feature_names_out().tolist()
         # COO and other formats without row access were read as CSR on the way in.
         return columns.asformat(X.format) if sparse.issparse(columns) else columns
 
@@ -333,11 +352,8 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, BaseEstimator, ABC
         given = check_feature_names_in(
             self, input_features, generate_names=self.passthrough is not False
         )
-        if self.passthrough is True:
-            return np.concatenate([np.asarray(names, dtype=object), given])
-        if self.passthrough:
-            names += [given[c] if isinstance(c, Integral) else c for c in self.passthrough]
-        return np.asarray(names, dtype=object)
+        passed = [] if self.passthrough is False else given[self._passed].tolist()
+        return np.asarray([*names, *passed], dtype=object)
 
     # --- what scikit-learn asks ---------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from stackens.out_of_fold._cross_fit import CrossFit, cross_fit
 from stackens.out_of_fold._fold_bag import FoldBag
+from stackens.out_of_fold._folds import Folds, Split, make_folds
+from stackens.out_of_fold._jobs import model_error
 from stackens.out_of_fold._members import (
     as_seed,
     estimator_pairs,
@@ -16,14 +18,18 @@ from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable
 __all__ = [
     "CrossFit",
     "FoldBag",
+    "Folds",
     "OutOfFoldTable",
     "PredictionTable",
+    "Split",
     "add_members",
     "as_seed",
     "choose_response",
     "cross_fit",
     "estimator_pairs",
     "is_dropped",
+    "make_folds",
+    "model_error",
     "respond",
     "seeded_clone",
     "validate_estimators",

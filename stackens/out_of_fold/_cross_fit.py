@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.frozen import FrozenEstimator
+import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
-from stackens._core._rows import as_features, n_rows
+from stackens._core._rows import as_features, is_frame, n_rows, take_rows
 from stackens._core._sklearn import check_sample_weight
 from stackens._core._task import Task, infer_task
 from stackens.exceptions import LeakageWarning
@@ -21,7 +21,7 @@ from stackens.out_of_fold._fold_bag import respond_model
 from stackens.out_of_fold._folds import Folds, make_folds
 from stackens.out_of_fold._jobs import Data, Member
 from stackens.out_of_fold._members import as_seed, seeded_clone, validate_estimators
-from stackens.out_of_fold._policy import choose_policy, final_step
+from stackens.out_of_fold._policy import choose_policy, final_step, is_frozen
 from stackens.out_of_fold._responses import choose_response, estimator_type
 from stackens.out_of_fold._routing import route_fit
 from stackens.out_of_fold._run import (
@@ -41,7 +41,7 @@ _STACK_METHODS = ("auto", "predict_proba", "decision_function", "predict")
 _FEW_ROWS = 1000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CrossFit:
     """Base models fitted over folds: honest predictions for training rows, models for new ones.
 
@@ -69,6 +69,10 @@ class CrossFit:
     failures: dict[str, str] = field(default_factory=dict)
     n_jobs: int | None = None
 
+    def __repr__(self) -> str:
+        left_out = f", left out: {list(self.failures)}" if self.failures else ""
+        return f"<CrossFit with {self.out_of_fold!r}{left_out}>"
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the models, in the order of the table."""
@@ -92,9 +96,16 @@ class CrossFit:
         Returns
         -------
         PredictionTable
+
+        Raises
+        ------
+        ValueError
+            If the columns of a frame are not those of the training rows, in their order.
         """
         X = as_features(X)
         table = self.out_of_fold
+        if is_frame(X) and is_frame(table.features):
+            _check_columns(list(X.columns), list(table.features.columns))
         values = np.zeros((n_rows(X), len(table.names), table.n_outputs))
         asked = [i for i, name in enumerate(table.names) if name not in skip]
         asked_models = [(self.models[table.names[i]], X, table.response[i]) for i in asked]
@@ -141,6 +152,7 @@ def cross_fit(
     random_state: Any = None,
     verbose: int = 0,
     params: dict[str, Any] | None = None,
+    check: Callable[[OutOfFoldTable], object] | None = None,
 ) -> CrossFit:
     """Fit every base model over the folds, once, for every way of combining them.
 
@@ -188,6 +200,9 @@ def cross_fit(
         Above 0 shows progress with model names and remaining time.
     params : dict or None, default=None
         More metadata for base models, with scikit-learn's metadata routing switched on.
+    check : callable or None, default=None
+        Called before anything is fitted with the first row of the table to come, its values 0:
+        for combiners, to raise on models or columns that they cannot read.
 
     Returns
     -------
@@ -234,6 +249,11 @@ def cross_fit(
         )
     task, y = infer_task(y, classification=classification)
     _check_lengths(X=X, y=y, sample_weight=sample_weight, groups=groups)
+    if groups is not None and (n_missing := int(pd.isna(np.asarray(groups)).sum())):
+        raise ValueError(
+            f"groups must hold the group of each row. Got {n_missing} missing ones. Give those "
+            "rows a group, one of their own where they belong to none."
+        )
     if sample_weight is not None:
         sample_weight = check_sample_weight(sample_weight, np.empty((n_rows(X), 1)))
         if sample_weight.min() < 0:
@@ -265,7 +285,12 @@ def cross_fit(
             )
             for name, model in pairs
         ]
-        _warn_prefit([n for n, m in pairs if isinstance(final_step(m), FrozenEstimator)])
+        _warn_prefit([n for n, m in pairs if is_frozen(final_step(m))])
+    if check is not None:
+        first = np.arange(1)
+        names, kinds = zip(*((m.name, m.response) for m in members), strict=True)
+        zeros = np.zeros((1, len(members), task.n_outputs))
+        check(OutOfFoldTable(zeros, names, task, kinds, take_rows(X, first), y=take_rows(y, first)))
     data = Data(X, y, task)
     fitted = run_members(members, data, folds, n_jobs, on_error, verbose)
     members, failures = split_failures(members, fitted)
@@ -319,6 +344,18 @@ def _check_options(
                 f"The {parameter!r} parameter of cross_fit must be one of {allowed}. "
                 f"Got {value!r} instead."
             )
+
+
+def _check_columns(columns: list[Any], expected: list[Any]) -> None:
+    if columns == expected:
+        return
+    missing = [column for column in expected if column not in columns]
+    new = [column for column in columns if column not in expected]
+    got = f"missing columns {missing} and new ones {new}" if missing or new else "another order"
+    raise ValueError(
+        f"X must have the columns of the training rows, in their order. Got {got}. Use "
+        "X[columns] with the columns that cross_fit had."
+    )
 
 
 def _check_lengths(**parts: Any) -> None:

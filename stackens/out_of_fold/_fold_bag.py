@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
-from stackens.out_of_fold._responses import ask_boosters, is_plain_lightgbm, respond
+from stackens.out_of_fold._responses import ask_boosters, final_lightgbm, respond, transformed
 from stackens.out_of_fold._table import Response
 
 __all__ = ["FoldBag", "respond_model"]
@@ -43,17 +44,20 @@ class FoldBag:
         self.response = response
         self.task = task
         self.n_train = list(n_train)
-        # Checked once, because it takes as long as predicting a row.
-        self._plain_lightgbm = task.kind != "multilabel" and all(
-            is_plain_lightgbm(model, response)
-            and (task.classes is None or np.array_equal(model.classes_, task.classes))
-            for model in self.models
-        )
+        # Found out once, because it takes as long as predicting a row.
+        self._lightgbms = [
+            found
+            for found in (final_lightgbm(model, response) for model in self.models)
+            if found is not None
+            and task.kind != "multilabel"
+            and (task.classes is None or np.array_equal(found[1].classes_, task.classes))
+        ]
 
     def respond(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Return the mean response, shape (n_samples, n_outputs)."""
-        if self._plain_lightgbm:
-            mean = ask_boosters(self.models, X, threads)
+        if len(self._lightgbms) == len(self.models):
+            steps, finals = zip(*self._lightgbms, strict=True)
+            mean = ask_boosters(finals, (transformed(X, part) for part in steps), threads)
             if mean is not None:
                 return mean.reshape(len(mean), -1)
         total = np.zeros((n_rows(X), self.task.n_outputs))
@@ -86,6 +90,11 @@ class FoldBag:
         """Return mean margins, shape (n_samples,) for two classes, else (n_samples, n_classes)."""
         values = self.respond(X)
         return values[:, 1] if self.task.kind == "binary" else values
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the labels or the R2 of the values, as in scikit-learn."""
+        measure = accuracy_score if self.task.is_classification else r2_score
+        return float(measure(y, self.predict(X), sample_weight=sample_weight))
 
     @property
     def classes_(self) -> np.ndarray:

@@ -16,7 +16,7 @@ from stackens._core._rows import n_rows
 from stackens._core._task import Task
 from stackens.exceptions import RareClassWarning
 
-__all__ = ["Folds", "make_folds"]
+__all__ = ["Folds", "Split", "make_folds"]
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -183,10 +183,16 @@ def _collect_splits(
     if groups is not None:
         split_params = {"groups": groups, **split_params}
     n_samples = n_rows(X)
-    splits = tuple(
-        (_indices(train, n_samples), _indices(test, n_samples))
-        for train, test in splitter.split(X, y, **split_params)
-    )
+    try:
+        pairs = list(splitter.split(X, y, **split_params))
+    except (TypeError, ValueError) as error:
+        if groups is None and "groups" in str(error):
+            raise ValueError(
+                f"The splitter {cv!r:.100} needs the group of each row. Got groups=None. Pass "
+                "groups=, an array with one entry for each row."
+            ) from error
+        raise
+    splits = tuple((_indices(train, n_samples), _indices(test, n_samples)) for train, test in pairs)
     if not splits:
         raise ValueError(
             f"The 'cv' parameter gave no splits. Got {cv!r:.100}. "

@@ -19,7 +19,16 @@ from stackens.out_of_fold._policy import Policy, final_step
 from stackens.out_of_fold._responses import respond
 from stackens.out_of_fold._table import Response
 
-__all__ = ["Data", "Fitted", "Member", "fit_fold", "fit_full", "fit_out_of_bag", "predict_frozen"]
+__all__ = [
+    "Data",
+    "Fitted",
+    "Member",
+    "fit_fold",
+    "fit_full",
+    "fit_out_of_bag",
+    "model_error",
+    "predict_frozen",
+]
 
 _THREAD_PARAMETERS = ("n_jobs", "num_threads", "nthread", "thread_count")
 # Packages whose models take all cores when they are not told how many.
@@ -187,6 +196,8 @@ def _never_out_of_bag(forest: Any) -> np.ndarray:
 
 def _fit(model: Any, member: Member, data: Data, rows: np.ndarray | None = None) -> None:
     X, y, params = data.X, data.y, member.fit_params
+    if isinstance(X, np.ndarray):  # Dask puts arrays at odd addresses, where sums round differently
+        X = np.require(X, requirements="A")
     if rows is not None:
         n_samples = n_rows(X)
         X, y = take_rows(X, rows), take_rows(y, rows)
@@ -237,14 +248,21 @@ def _check_finite(values: np.ndarray) -> None:
 
 
 def _failure(member: Member, where: str, error: Exception, on_error: str) -> Fitted:
-    kind = BaseModelTypeError if isinstance(error, TypeError) else BaseModelError
-    text = "could not convert string to float" in str(error)
-    hint = "Put a stackens.TabularEncoder before it, in a Pipeline. " if text else ""
-    failure = kind(
-        f"Base model {member.name!r} ({type(member.estimator).__name__}) failed in {where}: "
-        f"{type(error).__name__}: {str(error).rstrip('. ')}. {hint}"
-        "Fix or remove it, or set on_error='drop' to go on without it."
+    failure = model_error(
+        f"Base model {member.name!r} ({type(member.estimator).__name__}) failed in {where}",
+        error,
+        "Fix or remove it, or set on_error='drop' to go on without it.",
     )
     if on_error == "raise":
         raise failure from error
     return Fitted(error=failure)
+
+
+def model_error(what: str, error: Exception, advice: str) -> BaseModelError:
+    """Return the error that says which model failed, why, and what to do."""
+    kind = BaseModelTypeError if isinstance(error, TypeError) else BaseModelError
+    said = str(error).rstrip(". ")
+    said = said if len(said) <= 600 else f"{said[:600]} ..."  # some print all of X
+    text = "could not convert string to float" in said
+    hint = "Put a stackens.TabularEncoder before it, in a Pipeline. " if text else ""
+    return kind(f"{what}: {type(error).__name__}: {said}. {hint}{advice}")

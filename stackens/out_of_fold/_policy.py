@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from stackens._core._task import Task
 from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold._folds import Folds
 
-__all__ = ["Policy", "choose_policy", "expected_cost", "final_step", "kind_of"]
+__all__ = ["Policy", "choose_policy", "expected_cost", "final_step", "is_frozen", "kind_of"]
 
 Policy = Literal["bag", "refit", "out_of_bag", "frozen"]
 _BOOSTED = ("LGBMModel", "XGBModel", "CatBoost", "BaseHistGradientBoosting", "BaseGradientBoosting")
@@ -61,6 +61,11 @@ def final_step(estimator: Any) -> Any:
             return estimator
 
 
+def is_frozen(estimator: Any) -> bool:
+    """Whether a model is never fitted again: its clone is the model itself."""
+    return clone(estimator) is estimator
+
+
 def kind_of(estimator: Any) -> Kind:
     """Recognise a model's family by the names of its classes, without importing its package."""
     model = final_step(estimator)
@@ -101,7 +106,7 @@ def choose_policy(
     task : Task
     """
     wanted = final_fit.get(name, "auto") if isinstance(final_fit, Mapping) else final_fit
-    if isinstance(estimator, FrozenEstimator):
+    if is_frozen(estimator):
         return "frozen"
     if wanted != "bag" and _may_use_out_of_bag(name, estimator, out_of_bag, folds, task):
         return "out_of_bag"

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
 from stackens.out_of_fold._table import Response
 
-__all__ = ["ask_boosters", "choose_response", "estimator_type", "is_plain_lightgbm", "respond"]
+__all__ = [
+    "ask_boosters",
+    "choose_response",
+    "estimator_type",
+    "final_lightgbm",
+    "respond",
+    "transformed",
+]
 
 _METHODS = ("predict_proba", "decision_function", "predict")
 # Settings of LightGBM that change a prediction and that its wrapper hands on.
@@ -84,7 +92,12 @@ def respond(
     -------
     ndarray of shape (n_samples, n_outputs), float64
     """
-    raw = ask_boosters([model], X, threads) if is_plain_lightgbm(model, response) else None
+    raw = None
+    lightgbm = final_lightgbm(model, response)
+    if lightgbm is not None:
+        steps, model = lightgbm
+        X = transformed(X, steps)
+        raw = ask_boosters([model], [X], threads)
     if raw is None:
         raw = getattr(model, "predict" if response == "value" else response)(X)
     if not task.is_classification:
@@ -189,39 +202,53 @@ def _multilabel(
     return _shaped(raw.toarray() if sparse.issparse(raw) else raw, X, task, model)
 
 
-def is_plain_lightgbm(model: Any, response: Response) -> bool:
-    """Whether a LightGBM model's booster alone gives what its wrapper would.
+def final_lightgbm(model: Any, response: Response) -> tuple[list[Any], Any] | None:
+    """Return a fitted LightGBM model and the steps before it, where its booster alone will do.
 
-    The wrapper spends most of a one-row call on checks. It adds something only for a custom
-    objective (it returns raw scores, with a warning) and for settings of prediction.
+    The wrapper and the Pipeline spend most of a one-row call on checks. The wrapper adds
+    something only for a custom objective (it returns raw scores, with a warning) and for
+    settings of prediction. None: ask the model itself.
     """
-    return (
-        type(model).__module__ == "lightgbm.sklearn"
-        and response == ("predict_proba" if hasattr(model, "classes_") else "predict")
-        and isinstance(getattr(model, "objective_", None), str)
-        and not any(key.startswith(_LIGHTGBM_PREDICTION) for key in model.booster_.params)
+    steps = [step for _, step in model.steps] if type(model) is Pipeline else [model]
+    final = steps.pop()
+    alone = (
+        type(final).__module__ == "lightgbm.sklearn"
+        and response == ("predict_proba" if hasattr(final, "classes_") else "predict")
+        and isinstance(getattr(final, "objective_", None), str)
+        and not any(key.startswith(_LIGHTGBM_PREDICTION) for key in final.booster_.params)
     )
+    if not alone:
+        return None
+    return [step for step in steps if step is not None and step != "passthrough"], final
 
 
-def ask_boosters(models: Sequence[Any], X: Any, threads: int | None) -> np.ndarray | None:
-    """Return the mean prediction of plain LightGBM models, or None if X needs the wrapper.
+def transformed(X: Any, steps: Sequence[Any]) -> Any:
+    """Return X after the steps of a Pipeline that stand before its model."""
+    for step in steps:
+        X = step.transform(X)
+    return X
 
-    Numbers and pandas frames go to the boosters as they are.
+
+def ask_boosters(models: Sequence[Any], tables: Iterable[Any], threads: int | None) -> Any:
+    """Return the mean prediction of LightGBM models, or None if a table needs the wrapper.
+
+    Each model gets the table of its place. Numbers and pandas frames go to the boosters as
+    they are.
     """
-    first = models[0]
-    if getattr(X, "ndim", 0) != 2 or X.shape[1] != first.n_features_in_:
-        return None
-    if isinstance(X, np.ndarray) and X.dtype.kind not in "fiub":
-        return None
-    if threads is None:
-        own = first.n_jobs
-        threads = 1 if X.shape[0] < 256 else (0 if own is None or own < 0 else own)
-    values = first.booster_.predict(X, num_threads=threads)
-    for model in models[1:]:
-        values += model.booster_.predict(X, num_threads=threads)
-    values /= len(models)
-    if values.ndim == 1 and hasattr(first, "classes_"):
-        both = np.empty((len(values), 2))
-        both[:, 0], both[:, 1] = 1.0 - values, values
+    total: Any = 0.0
+    for model, X in zip(models, tables, strict=True):
+        if getattr(X, "ndim", 0) != 2 or X.shape[1] != model.n_features_in_:
+            return None
+        if isinstance(X, np.ndarray) and X.dtype.kind not in "fiub":
+            return None
+        n_threads = threads
+        if n_threads is None:
+            own = model.n_jobs
+            n_threads = 1 if X.shape[0] < 256 else (0 if own is None or own < 0 else own)
+        total = total + model.booster_.predict(X, num_threads=n_threads)
+    mean = total / len(models)
+    if mean.ndim == 1 and hasattr(models[0], "classes_"):
+        both = np.empty((len(mean), 2))
+        both[:, 0], both[:, 1] = 1.0 - mean, mean
         return both
-    return values
+    return mean

@@ -64,7 +64,10 @@ def route_fit(
 
 
 def weight_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
-    """Return the fit parameters that bring sample weights to a model, also inside a Pipeline.
+    """Return the fit parameters that bring sample weights to a model.
+
+    In a Pipeline they go to the model and to each step before it whose fit takes them, so that
+    a row of weight 2 counts as two rows all the way.
 
     Raises
     ------
@@ -74,7 +77,10 @@ def weight_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
     if isinstance(estimator, Pipeline):
         step, model = estimator.steps[-1]
         inner = weight_params(model, sample_weight)
-        return {f"{step}__{key}": value for key, value in inner.items()}
+        before = [name for name, other in estimator.steps[:-1] if _is_weighted(other)]
+        return {f"{name}__sample_weight": sample_weight for name in before} | {
+            f"{step}__{key}": value for key, value in inner.items()
+        }
     if isinstance(estimator, BaseSearchCV):
         return weight_params(estimator.estimator, sample_weight)
     if isinstance(estimator, TransformedTargetRegressor) and estimator.regressor is not None:
@@ -86,4 +92,15 @@ def weight_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
     raise TypeError(
         f"Underlying estimator {type(estimator).__name__} does not support sample weights. "
         "Leave sample_weight out, or use base models whose fit takes it."
+    )
+
+
+def _is_weighted(transformer: Any) -> bool:
+    """Whether a Pipeline can hand sample weights to a step that is not its last."""
+    fit = getattr(transformer, "fit", None)
+    if fit is None or "sample_weight" not in signature(fit).parameters:
+        return False
+    together = signature(getattr(transformer, "fit_transform", fit)).parameters
+    return "sample_weight" in together or any(
+        p.kind is Parameter.VAR_KEYWORD for p in together.values()
     )

@@ -43,12 +43,12 @@ def run_members(
     threads = 1 if few else thread_budget(n_workers(n_jobs, n_tasks))
     jobs: list[Job] = []
     owners: list[str] = []
+    failed: set[str] = set()
 
-    def add(member: Member, run: Any, label: str, *args: Any) -> None:
+    def add(member: Member, fit: Any, label: str, *args: Any) -> None:
         cost = expected_cost(member.estimator, member.policy, n_folds)
-        jobs.append(
-            Job(run, (member, data, *args, threads, on_error), f"{member.name} {label}", cost)
-        )
+        call = (failed, fit, member, data, *args, threads, on_error)
+        jobs.append(Job(_unless_failed, call, f"{member.name} {label}", cost))
         owners.append(member.name)
 
     for member in members:
@@ -69,6 +69,19 @@ def run_members(
     for owner, result in zip(owners, results, strict=True):
         by_member[owner].append(result)
     return by_member
+
+
+def _unless_failed(failed: set[str], fit: Any, member: Member, *args: Any) -> Fitted:
+    """Run a fit, except of a member that has failed already and is left out anyway.
+
+    Jobs in other processes have a set of their own, and are run.
+    """
+    if member.name in failed:
+        return Fitted()
+    result = fit(member, *args)
+    if result.error:
+        failed.add(member.name)
+    return result
 
 
 def split_failures(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["OutOfFoldTable", "PredictionTable", "Response"]
 Response = Literal["predict_proba", "decision_function", "predict", "value"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PredictionTable:
     """Predictions of several models for the same rows.
 
@@ -57,7 +57,12 @@ class PredictionTable:
     names: tuple[str, ...]
     task: Task
     response: tuple[Response, ...]
-    features: Any = field(default=None, repr=False)
+    features: Any = None
+
+    def __repr__(self) -> str:
+        shown = [*self.names[:10], *(["..."] if self.n_models > 10 else [])]
+        of = f"{type(self).__name__} of {', '.join(shown)}"
+        return f"<{of}: {self.task.kind}, {self.n_samples} rows>"
 
     @property
     def n_samples(self) -> int:
@@ -138,7 +143,7 @@ class PredictionTable:
         return self.values[:, list(models), list(outputs)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OutOfFoldTable(PredictionTable):
     """Predictions for training rows, each made by models that did not see the row.
 
@@ -159,6 +164,9 @@ class OutOfFoldTable(PredictionTable):
     sample_weight: np.ndarray | None = None
     splits: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     covered: np.ndarray | None = None
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, {len(self.splits)} folds>"
 
     @property
     def target(self) -> np.ndarray:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, ClassVar
@@ -162,7 +161,14 @@ Column = NumericColumn | CategoricalColumn
 
 
 def learn_numeric(
-    name: str, kind: str, values: np.ndarray, *, impute: str | None, scale: bool, indicator: bool
+    name: str,
+    kind: str,
+    values: np.ndarray,
+    weights: np.ndarray | None = None,
+    *,
+    impute: str | None,
+    scale: bool,
+    indicator: bool,
 ) -> NumericColumn:
     """Learn what a numeric, boolean, datetime or timedelta column needs.
 
@@ -171,13 +177,16 @@ def learn_numeric(
     name : str
     kind : {"numeric", "boolean", "datetime", "timedelta"}
     values : float64 array of shape (n_samples, n_parts)
+    weights : float64 array of shape (n_samples,) or None
+        Positive weights of the rows.
     impute : {"median", "mean"} or None
     scale : bool
     indicator : bool
         Whether a column with missing values gets an indicator (only when imputing).
     """
     features = [
-        _learn_feature(part, values[:, i], impute, scale) for i, part in enumerate(PARTS[kind])
+        _learn_feature(part, values[:, i], weights, impute, scale)
+        for i, part in enumerate(PARTS[kind])
     ]
     # the days since 1970 always stay; year, month, weekday and hour only where they vary
     features = [f for i, f in enumerate(features) if i == 0 or f.low < f.high]
@@ -186,24 +195,38 @@ def learn_numeric(
 
 
 def _learn_feature(
-    part: str, values: np.ndarray, impute: str | None, scale: bool
+    part: str, values: np.ndarray, weights: np.ndarray | None, impute: str | None, scale: bool
 ) -> NumericFeature:
-    seen = values[np.abs(values) <= LARGEST]
+    known = np.abs(values) <= LARGEST
+    seen = values[known]
+    weights = None if weights is None else weights[known]
     if len(seen) == 0:
-        seen = np.zeros(1)
+        seen, weights = np.zeros(1), None
     low, high = float(seen.min()), float(seen.max())
     # the mean of equal numbers can differ from them by a rounding error
-    mean = float(seen.mean()) if low < high else low
-    fill = {"median": float(np.median(seen)), "mean": mean}.get(impute or "", math.nan)
-    spread = float(seen.std()) if low < high else 0.0
+    mean = float(np.average(seen, weights=weights)) if low < high else low
+    fill = {"median": _median(seen, weights), "mean": mean}.get(impute or "", math.nan)
+    variance = np.average((seen - mean) ** 2, weights=weights)
+    spread = float(np.sqrt(variance)) if low < high else 0.0
     return NumericFeature(
         part, low, high, fill, mean if scale else 0.0, spread if scale and spread > 0 else 1.0
     )
 
 
+def _median(values: np.ndarray, weights: np.ndarray | None) -> float:
+    """Return the median, with a whole number as weight that of so many copies of the value."""
+    if weights is None:
+        return float(np.median(values))
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    middle = [np.searchsorted(below, below[-1] / 2, side) for side in ("left", "right")]
+    return float(values[order[middle]].mean())
+
+
 def learn_levels(
     name: str,
     values: Any,
+    weights: np.ndarray | None = None,
     *,
     one_hot: bool,
     min_frequency: int | float | None,
@@ -215,20 +238,25 @@ def learn_levels(
     ----------
     name : str
     values : numpy array or pandas extension array of shape (n_samples,)
+    weights : float64 array of shape (n_samples,) or None
+        Positive weights of the rows.
     one_hot : bool
     min_frequency : int (rows), float (fraction of the rows) or None
+        With weights: of their sum.
     max_categories : int or None
         Largest number of levels, the rare group counted as one.
     """
     place, texts = factorise(values, name)
-    counts: Counter[str] = Counter()
-    for text, count in zip(
-        texts, np.bincount(place[place >= 0], minlength=len(texts)), strict=True
-    ):
-        counts[text] += int(count)
-    counts = +counts  # a declared category without a row is no level
+    if weights is None:
+        weights = np.ones(len(place))
+    known = place >= 0
+    totals = np.bincount(place[known], weights[known], minlength=len(texts))
+    counts: dict[str, float] = {}
+    for text, count in zip(texts, totals.tolist(), strict=True):
+        if count > 0:  # a declared category without a row is no level
+            counts[text] = counts.get(text, 0.0) + count
     ordered = _in_order(counts, declared_order(values, name))
-    levels = _without_rare(ordered, counts, len(place), min_frequency, max_categories)
+    levels = _without_rare(ordered, counts, weights.sum(), min_frequency, max_categories)
     rare = len(levels) if len(levels) < len(ordered) else None
     if one_hot:
         seen_missing = bool((place < 0).any())
@@ -241,7 +269,7 @@ def learn_levels(
     )
 
 
-def _in_order(levels: Counter[str], declared: Sequence[str] | None) -> list[str]:
+def _in_order(levels: Collection[str], declared: Sequence[str] | None) -> list[str]:
     if declared is not None:
         return [level for level in declared if level in levels]
     return sorted(levels, key=_by_value)
@@ -258,8 +286,8 @@ def _by_value(level: str) -> tuple[int, float, str]:
 
 def _without_rare(
     ordered: list[str],
-    counts: Counter[str],
-    n_rows: int,
+    counts: Mapping[str, float],
+    n_rows: float,
     min_frequency: int | float | None,
     max_categories: int | None,
 ) -> tuple[str, ...]:

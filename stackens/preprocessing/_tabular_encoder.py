@@ -11,7 +11,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from stackens._core._sklearn import StrOptions, check_feature_names_in, fit_context
+from stackens._core._rows import take_rows
+from stackens._core._sklearn import (
+    StrOptions,
+    check_feature_names_in,
+    check_sample_weight,
+    fit_context,
+)
 from stackens.preprocessing._columns import Column, learn_levels, learn_numeric
 from stackens.preprocessing._layout import encode, layout_of
 from stackens.preprocessing._reading import column, column_kind, is_frame, numbers
@@ -43,6 +49,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         values that are not missing. Ordinal codes and one-hot columns are left as they are.
     min_frequency : int or float, default=None
         Levels in fewer rows than this (a float is a fraction of the rows) are grouped as rare.
+        With weights, of less weight than this.
     max_categories : int, default=255
         Largest number of levels of a column, the rare group counted as one of them. The most
         frequent stay, of equally frequent ones the first in order. None means no limit: then a
@@ -132,13 +139,16 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.max_categories = max_categories
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> TabularEncoder:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TabularEncoder:
         """Learn the kind, the fill value, the scale and the levels of each column.
 
         Parameters
         ----------
         X : DataFrame (pandas or polars) or array-like of shape (n_samples, n_features)
         y : ignored
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, in means, medians, deviations and the frequencies of levels.
+            A whole number stands for so many copies of a row; a row of weight 0 is not read.
 
         Returns
         -------
@@ -148,7 +158,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If X has no rows or no columns, has two columns of one name, or holds complex
-            numbers.
+            numbers; if a weight is negative or all are 0.
         TypeError
             If X is sparse, or a cell holds a list, a dict or the like.
         """
@@ -156,8 +166,14 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         X = self._validated(X, reset=True)
         names = check_feature_names_in(self).tolist()
         listed = self._listed(names)
+        weights = None
+        if sample_weight is not None:
+            weights = check_sample_weight(
+                sample_weight, np.empty((len(X), 1)), ensure_non_negative=True
+            )
+            X, weights = take_rows(X, weights > 0), weights[weights > 0]
         self.columns_ = tuple(
-            self._learn(column(X, i), name, i in listed) for i, name in enumerate(names)
+            self._learn(column(X, i), weights, name, i in listed) for i, name in enumerate(names)
         )
         self._layout = layout_of(self.columns_)
         return self
@@ -214,7 +230,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _learn(self, values: Any, name: str, listed: bool) -> Column:
+    def _learn(self, values: Any, weights: np.ndarray | None, name: str, listed: bool) -> Column:
         kind = "categorical" if listed else column_kind(values)
         if kind == "complex":
             raise ValueError(
@@ -225,6 +241,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             return learn_levels(
                 name,
                 values,
+                weights,
                 one_hot=self.encoding == "one-hot",
                 min_frequency=self.min_frequency,
                 max_categories=self.max_categories,
@@ -233,6 +250,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             name,
             kind,
             numbers(values, kind, name),
+            weights,
             impute=self.impute,
             scale=self.scale,
             indicator=self.add_indicator,

@@ -75,7 +75,7 @@ class _Stacked(OutOfFoldEnsemble):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _make_combiner(self, X: Any) -> Combiner:
+    def _choose_combiner(self, X: Any) -> Combiner:
         final = self.final_estimator
         if final is None or (isinstance(final, str) and final == "auto"):
             if self.passthrough is False or self.passthrough == []:
@@ -93,7 +93,7 @@ class _Stacked(OutOfFoldEnsemble):
     def _check_combiner(self, sample_weight: Any) -> None:
         final = self.final_estimator
         if not _is_estimator(final):
-            self._make_combiner(None)
+            super()._check_combiner(sample_weight)
             return
         fits = is_classifier if is_classifier(self) else is_regressor
         if not fits(final):

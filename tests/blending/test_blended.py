@@ -13,9 +13,9 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import stackens as se
-from stackens.combiners import SimplexWeights
-from stackens.exceptions import ConstantPredictionWarning
-from tests.base_models import CountingClassifier
+from stackens.combiners import FixedWeights, MajorityVote, SimplexWeights
+from stackens.exceptions import BaseModelWarning, ConstantPredictionWarning
+from tests.base_models import CountingClassifier, FailingClassifier
 
 X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
 MODELS = [
@@ -101,7 +101,10 @@ def test_margins_are_not_averaged_as_probabilities(weighting):
     [
         ({"weighting": "nonsense"}, "The 'weighting' parameter of BlendedClassifier must be"),
         ({"weighting": 3}, "The 'weighting' parameter of BlendedClassifier must be"),
-        ({"scoring": "nonsense"}, "'scoring' parameter of BlendedClassifier.*Got 'nonsense'"),
+        (
+            {"weighting": "greedy", "scoring": "nonsense"},
+            "'scoring' parameter of BlendedClassifier.*Got 'nonsense'",
+        ),
         ({"scoring": 3}, "The 'scoring' parameter of BlendedClassifier must be"),
     ],
 )
@@ -126,3 +129,59 @@ def test_wrong_weights_are_found_before_any_fit(weights):
     blend = se.BlendedClassifier([("a", NeverFitted()), ("b", NeverFitted())], weighting=weights)
     with pytest.raises(ValueError, match=r"'weights' parameter of BlendedClassifier must"):
         blend.fit(np.eye(20), np.arange(20) % 2)
+
+
+@pytest.mark.parametrize(
+    "weighting", ["simplex", "uniform", "nnls", "best", "vote", [1.0], {"a": 1}, SimplexWeights()]
+)
+def test_a_scorer_that_nobody_would_use_is_refused(weighting):
+    CountingClassifier.fits = 0
+    blend = se.BlendedClassifier({"a": CountingClassifier()}, weighting=weighting)
+    blend.set_params(scoring="roc_auc")
+    with pytest.raises(ValueError, match=r"\('auto', 'greedy'\). Got scoring='roc_auc' and weight"):
+        blend.fit(X, Y)
+    assert CountingClassifier.fits == 0
+    assert blend.set_params(weighting="auto").fit(X, Y).combiner_.scoring == "roc_auc"
+
+
+@pytest.mark.parametrize(
+    "weighting",
+    [
+        [0.2, 0.5, 0.3],
+        {"tree": 0.3, "bad": 0.5, "lr": 0.2},
+        FixedWeights([0.2, 0.5, 0.3]),
+        MajorityVote([0.2, 0.5, 0.3]),
+    ],
+)
+def test_a_model_that_is_left_out_takes_its_weight_along(weighting):
+    models = [MODELS[0], ("bad", FailingClassifier()), MODELS[2]]
+    blend = se.BlendedClassifier(models, weighting=weighting, on_error="drop")
+    with pytest.warns(BaseModelWarning, match="Left out: Base model 'bad'"):
+        blend.fit(X, Y)
+    np.testing.assert_allclose(blend.weights_, [0.4, 0.6])
+    switched_off = clone(blend).set_params(bad="drop").fit(X, Y)
+    np.testing.assert_array_equal(switched_off.weights_, blend.weights_)
+    np.testing.assert_array_equal(switched_off.predict_proba(X), blend.predict_proba(X))
+
+
+def test_weights_that_leave_nothing():
+    models = [MODELS[0], ("bad", FailingClassifier())]
+    blend = se.BlendedClassifier(models, weighting=[0, 1], on_error="drop")
+    with (
+        pytest.warns(BaseModelWarning, match="'bad'"),
+        pytest.raises(ValueError, match=r"not be all zero. Got \[0.0\] for the models \['lr'\]"),
+    ):
+        blend.fit(X, Y)
+    with pytest.raises(ValueError, match="not be all zero"):
+        blend.set_params(bad="drop").fit(X, Y)
+
+
+def test_weights_by_name():
+    blend = se.BlendedClassifier(MODELS, weighting={"tree": 2, "lr": 1, "nb": 1}).fit(X, Y)
+    assert blend.weights_.tolist() == [0.25, 0.25, 0.5]
+    for weights, message in (
+        ({"lr": 1, "nb": 1}, r"must name every model.*without \['tree'\]"),
+        ({"lr": 1, "nb": 1, "trees": 1}, r"must go to its models. Got \['trees'\].*Correct"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            se.BlendedClassifier(MODELS, weighting=weights).fit(X, Y)

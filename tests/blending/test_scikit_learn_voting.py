@@ -20,13 +20,10 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 class _Voting:
-    def _weights(self):
-        if self.weights is None:
-            return None
-        if len(self.weights) != len(self.estimators):
+    def _check_combiner(self, sample_weight):
+        if self.weights is not None and len(self.weights) != len(self.estimators):
             raise ValueError("Number of `estimators` and weights must be equal")
-        pairs = zip(self.estimators, self.weights, strict=True)
-        return [weight for (_, model), weight in pairs if not isinstance(model, str)]
+        super()._check_combiner(sample_weight)
 
     def fit(self, X, y, sample_weight=None, **params):
         self.cv = LeaveOneOut() if len(X) < 10 else 5
@@ -34,14 +31,10 @@ class _Voting:
             warnings.simplefilter("ignore")
             return super().fit(X, y, sample_weight, **params)
 
-    def _make_combiner(self, X):
-        weights = self._weights()
+    def _choose_combiner(self, X):
         if getattr(self, "voting", "soft") == "hard":
-            return MajorityVote(weights)
-        return UniformMean() if weights is None else FixedWeights(weights)
-
-    def _check_combiner(self, sample_weight):
-        self._make_combiner(None)
+            return MajorityVote(self.weights)
+        return UniformMean() if self.weights is None else FixedWeights(self.weights)
 
 
 class VotingClassifier(_Voting, se.BlendedClassifier):

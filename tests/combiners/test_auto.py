@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stackens._core._losses import row_losses
@@ -164,6 +165,42 @@ def test_cross_fitted_chooses_without_the_rows_it_predicts(make_table, scoring):
     for _, test in table.splits:
         assert any(np.array_equal(found[test], p[test]) for p in candidates.values())
     assert not hasattr(auto, "best_name_")
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_fit_cross_fitted_is_a_fit_as_well(make_table, kind):
+    table = make_table(kind, n=100)
+    both, fitted = AutoCombiner(), AutoCombiner().fit(table)
+    found = both.fit_cross_fitted(table)
+    assert both.best_name_ == fitted.best_name_
+    pd.testing.assert_frame_equal(both.scores_, fitted.scores_)
+    np.testing.assert_array_equal(both.combine(table), fitted.combine(table))
+    np.testing.assert_array_equal(found, cross_fitted_predictions(AutoCombiner(), table))
+
+
+def test_candidates_are_fitted_once_for_each_split_and_once_more(make_table, monkeypatch):
+    calls = []
+    original = SimplexWeights.fit
+    monkeypatch.setattr(
+        SimplexWeights, "fit", lambda self, table: calls.append(1) or original(self, table)
+    )
+    AutoCombiner([("simplex", SimplexWeights()), ("uniform", UniformMean())]).fit_cross_fitted(
+        make_table("binary", n=100, noise=0.3)
+    )
+    assert 4 <= len(calls) <= 5
+
+
+def test_rows_of_weight_zero_get_cross_fitted_answers_but_do_not_count(make_table):
+    table = make_table("binary", n=100)
+    heavy = np.arange(100) % 3 != 0
+    weighted = replace(table, sample_weight=heavy.astype(float))
+    auto = AutoCombiner()
+    found = auto.fit_cross_fitted(weighted)
+    assert np.isfinite(found).all()
+    without = replace(table, covered=heavy, values=np.where(heavy[:, None, None], table.values, 0))
+    expected = AutoCombiner().fit(without)
+    assert auto.best_name_ == expected.best_name_
+    np.testing.assert_allclose(auto.combine(table), expected.combine(table))
 
 
 def test_margins_only(make_table):

@@ -5,14 +5,19 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from stackens._core._task import Task
-from stackens.combiners import MetaLearner, check_passthrough, meta_features
-from stackens.combiners._meta_learner import _columns
+from stackens.combiners import MetaLearner, meta_features, passed_positions
+from stackens.exceptions import BaseModelError
 from stackens.out_of_fold import OutOfFoldTable
+from stackens.preprocessing import TabularEncoder
 
 RNG = np.random.default_rng(0)
 N = 60
@@ -137,10 +142,42 @@ def test_features_that_cannot_pass(features, passthrough, message):
         meta_features(table_of(features), passthrough)
 
 
-def test_columns_of_a_frame_by_position():
+def test_positions_of_what_passes():
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"], 7: [3, 4]})
-    assert list(_columns(frame, [1, "a", 7]).columns) == ["b", "a", 7]
-    assert list(_columns(frame, [-2]).columns) == ["b"]
+    assert passed_positions(frame, [1, "a", 7]) == [1, 0, 2]
+    assert passed_positions(frame, [-2]) == [1]
+    assert passed_positions(FEATURES, [2, -3]) == [2, 0]
     with pytest.raises(ValueError, match=r"must name columns of X\. Got \[3\]"):
-        check_passthrough(frame, [3])
-    check_passthrough(frame, True)
+        passed_positions(frame, [3])
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_a_final_estimator_that_fails_is_named(routing):
+    text = pd.DataFrame({"t": Y})
+    with config_context(enable_metadata_routing=routing):
+        meta = MetaLearner(make_pipeline(StandardScaler(), LogisticRegression()), True)
+        message = (
+            r"The final estimator \(Pipeline\) failed: ValueError: could not convert string.*"
+            "TabularEncoder before it.*choose another final_estimator"
+        )
+        with pytest.raises(BaseModelError, match=f"(?s){message}") as caught:
+            meta.fit(table_of(text, sample_weight=np.ones(N)))
+        assert isinstance(caught.value.__cause__, ValueError)
+        encoded = make_pipeline(TabularEncoder(), *(step for _, step in meta.final_estimator.steps))
+        MetaLearner(encoded, True).fit(table_of(text, sample_weight=np.ones(N)))
+
+
+def test_integer_weights_are_repeated_rows_with_features_beside():
+    frame = pd.DataFrame({"a": FEATURES[:, 0], "t": np.array(list("xyz"))[np.arange(N) % 3]})
+    frame.loc[::7, "a"] = np.nan
+    weights = np.arange(N) % 4
+    encoder = TabularEncoder(encoding="one-hot", scale=True)
+    meta = MetaLearner(make_pipeline(encoder, LogisticRegression(tol=1e-10, max_iter=1000)), True)
+    answers = [
+        clone(meta).fit(rows).combine(table_of(frame))
+        for rows in (
+            table_of(frame, sample_weight=weights.astype(float)),
+            table_of(frame).rows(np.repeat(np.arange(N), weights)),
+        )
+    ]
+    np.testing.assert_allclose(*answers, atol=1e-8)

@@ -29,16 +29,22 @@ def test_scoring_reaches_those_that_use_it(kind):
     assert combiner_for(name).scoring is None
 
 
-@pytest.mark.parametrize("weights", [[0.2, 0.8], (1, 1), np.array([1.0, 2.0]), pd.Series([3, 1])])
-def test_arrays_are_fixed_weights(weights):
-    combiner = combiner_for(weights, "roc_auc")
+@pytest.mark.parametrize("weights", [[0.2, 0.8], (1, 1), np.ones(2), pd.Series([3, 1]), {"a": 1}])
+def test_arrays_and_dicts_are_fixed_weights(weights):
+    combiner = combiner_for(weights)
     assert type(combiner) is FixedWeights
     assert combiner.weights is weights
 
 
 def test_a_combiner_is_returned_as_it_is():
     combiner = SimplexWeights()
-    assert combiner_for(combiner, "roc_auc") is combiner
+    assert combiner_for(combiner) is combiner
+
+
+@pytest.mark.parametrize("weighting", [*(set(NAMES) - {"auto", "greedy"}), [1.0], SimplexWeights()])
+def test_the_others_refuse_a_scorer(weighting):
+    with pytest.raises(ValueError, match=r"needs a weighting.*Got scoring='r2'.*or leave"):
+        combiner_for(weighting, "r2")
 
 
 def test_unknown_name():
@@ -46,7 +52,7 @@ def test_unknown_name():
         combiner_for("simplx")
 
 
-@pytest.mark.parametrize("bad", [None, 3, SimplexWeights, {"a": 1}])
+@pytest.mark.parametrize("bad", [None, 3, SimplexWeights, {1}])
 def test_other_things(bad):
     with pytest.raises(TypeError, match=r"'weighting' parameter must be .* Got .* instead"):
         combiner_for(bad)

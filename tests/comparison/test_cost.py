@@ -1,15 +1,21 @@
 """What a model costs after fitting."""
 
-import io
+import pickle
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from stackens._core._task import Task
+from stackens.combiners import FixedWeights
 from stackens.comparison import _cost
-from stackens.comparison._cost import dumped_bytes, measure_latency
+from stackens.comparison._cost import Cost, measure_costs, pickled_bytes
+from stackens.comparison._scoring import Answers
+from stackens.comparison._strategies import FittedStrategy
+from stackens.out_of_fold import PredictionTable
+
+NUMBERS = Task("regression", 1)
 
 
 class Recorder:
@@ -22,6 +28,9 @@ class Recorder:
         self.asked.append(X)
         return np.zeros(len(X))
 
+    def __reduce__(self):
+        return (Recorder, ())
+
 
 class WithProbabilities(Recorder):
     def predict_proba(self, X):
@@ -31,35 +40,65 @@ class WithProbabilities(Recorder):
         raise AssertionError("predict_proba comes first")
 
 
+def measure(models, X, combinations=None):
+    values = np.zeros((len(X), len(models), 1))
+    table = PredictionTable(values, tuple(models), NUMBERS, ("predict",) * len(models), X)
+    return measure_costs(models, combinations or {}, X, table)
+
+
+def combination(weights, names):
+    combiner = FixedWeights(weights)
+    combiner.weights_, combiner.names_ = np.asarray(weights), names
+    return FittedStrategy(combiner, names, 0.0, Answers(np.empty((0, 1)), "predict"))
+
+
 def test_latency_asks_for_distinct_rows_and_batches():
     for model in (Recorder(), WithProbabilities()):
-        latency = measure_latency(model, np.arange(2_000.0)[:, None])
+        cost = measure({"model": model}, np.arange(2_000.0)[:, None])["model"]
         singles = [X for X in model.asked if len(X) == 1]
         batches = [X for X in model.asked if len(X) > 1]
-        assert len({float(X[0, 0]) for X in singles}) == len(singles) >= 3
+        assert len({float(X[0, 0]) for X in singles}) == len(singles) >= 2
         assert {len(X) for X in batches} == {500}
-        assert latency.one_row_us > latency.batch_us_per_row > 0
+        assert cost.one_row_us > cost.batch_us_per_row > 0
 
 
 def test_slow_models_are_asked_little(monkeypatch):
     model = Recorder()
     monkeypatch.setattr(_cost, "_SECONDS", 0.0)
-    measure_latency(model, pd.DataFrame({"x": range(100)}))
-    assert [len(X) for X in model.asked] == [1, 1, 1, 100]
+    measure({"model": model}, pd.DataFrame({"x": range(100)}))
+    assert [len(X) for X in model.asked] == [1, 1, 100]
 
 
 def test_one_row_is_enough():
-    assert measure_latency(Recorder(), np.zeros((1, 1))).batch_us_per_row > 0
+    assert measure({"model": Recorder()}, np.zeros((1, 1)))["model"].batch_us_per_row > 0
+
+
+def test_combinations_cost_what_their_parts_do(monkeypatch):
+    measured = iter([Cost(1, 10, 100), Cost(2, 20, 200), Cost(4, 40, 400), Cost(0.1, 0.2, 0.3)])
+    monkeypatch.setattr(_cost, "_cost", lambda *_: next(measured))
+    models = {"a": Recorder(), "b": Recorder(), "c": Recorder()}
+    mean = combination([0.5, 0.0, 0.5], ("a", "b", "c"))
+    found = measure(models, np.zeros((5, 1)), {"mean": mean})
+    assert found["mean"] == Cost(5.1, 50.2, 500.3)
+    assert list(found) == ["a", "b", "c", "mean"]
+
+
+def test_combining_is_measured_without_asking_models_again():
+    models = {"a": Recorder(), "b": Recorder()}
+    measure(models, np.zeros((50, 1)))
+    asked = [len(models["a"].asked), len(models["b"].asked)]
+    models = {"a": Recorder(), "b": Recorder()}
+    found = measure(models, np.zeros((50, 1)), {"one": combination([1.0], ("b",))})
+    assert [len(models["a"].asked), len(models["b"].asked)] == asked
+    assert found["one"].one_row_us > found["b"].one_row_us
 
 
 @pytest.mark.parametrize("n_estimators", [1, 20])
-def test_bytes_are_those_of_the_joblib_dump(n_estimators):
+def test_bytes_are_those_of_the_pickle(n_estimators):
     X = np.random.default_rng(0).normal(size=(200, 3))
     model = RandomForestClassifier(n_estimators, random_state=0).fit(X, X[:, 0] > 0)
-    file = io.BytesIO()
-    joblib.dump(model, file)
-    assert dumped_bytes(model) == pytest.approx(len(file.getvalue()), rel=0.01)
+    assert pickled_bytes(model) == len(pickle.dumps(model, protocol=5))
 
 
-def test_what_cannot_be_dumped_has_no_size():
-    assert np.isnan(dumped_bytes(lambda: None))
+def test_what_cannot_be_pickled_has_no_size():
+    assert np.isnan(pickled_bytes(lambda: None))

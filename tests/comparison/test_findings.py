@@ -88,11 +88,24 @@ def test_no_single_model_has_a_score():
 
 
 def test_the_leaderboard_has_units_and_natural_signs():
-    table = leaderboard(findings(pd.Series({"blend": -0.4, "forest": np.nan}), {}))
+    scores = pd.Series({"blend": -0.4, "forest": np.nan})
+    table = leaderboard(findings(scores, {"blend": [0.05, 0.01, 0.03, 0.07]}))
     row = table.loc["blend"]
-    assert row.tolist() == ["0.4000", "0.0120", "0.4000", "12.5 s", "3.2 µs", "4.32 ms", "1.23 MB"]
+    gain = "0.0500 (0.0300 to 0.0700)"
+    costs = ["12.5 s", "3.2 µs", "4.32 ms", "1.23 MB"]
+    assert row.tolist() == ["0.4000", "0.0120", gain, "0.4000", *costs]
     assert table.columns[0] == "log loss"
+    assert table.columns[2] == "gain over 'forest' (95% interval)"
     assert table.loc["forest", "log loss"] == "-"
+    assert table.loc["forest"].iloc[2] == ""
+
+
+def test_gains_are_shown_where_there_are_combinations_and_single_models():
+    scores = pd.Series({"blend": -0.4, "forest": -0.5})
+    for found in (findings(scores, {}, combos=()), findings(scores, {}, single=None)):
+        assert not any("gain" in column for column in leaderboard(found).columns)
+    unscored = findings(scores, {"blend": [np.nan] * 4})
+    assert leaderboard(unscored).loc["blend"].iloc[2] == "-"
 
 
 def test_what_was_scored():
@@ -103,9 +116,10 @@ def test_what_was_scored():
 
 
 def test_numbers_without_a_spread():
-    found = findings(pd.Series({"blend": -1_234.5}), {}, name="neg_mean_squared_error")
-    bare = replace(found, scores=found.scores.assign(score_se=np.nan))
-    assert leaderboard(bare)["mean squared error"].tolist() == ["1,234"]
+    found = findings(pd.Series({"blend": -1_234.5}), {}, name="neg_mean_squared_error", single=None)
+    for spread in (np.nan, 0.0, 1e-13):  # the last is rounding
+        bare = replace(found, scores=found.scores.assign(score_se=spread))
+        assert leaderboard(bare)["mean squared error"].tolist() == ["1,234"]
 
 
 def test_what_is_recommended():
@@ -116,3 +130,28 @@ def test_what_is_recommended():
     noise = findings(scores, {"blend": [0.05, 0.04, -0.03, 0.13], "forest": [0, 0, 0, 0]})
     assert recommended(noise) == "forest"
     assert sentence(noise).startswith("Use 'forest'")
+
+
+def test_the_best_single_model_need_not_be_a_strategy():
+    noise = {"blend": [0.05, 0.04, -0.03, 0.13]}
+    found = replace(
+        findings(pd.Series({"blend": -0.40}), noise, single="forest"), best_single_score=-0.45
+    )
+    assert recommended(found) == "forest"
+    assert sentence(found).startswith(
+        "Use 'forest', the best single model (log loss 0.450, not among the strategies): what "
+        "'blend' gains"
+    )
+    worse = replace(
+        findings(pd.Series({"blend": -0.50}), {"blend": [-0.05, 0.01, -0.07, -0.03]}),
+        best_single_score=-0.45,
+    )
+    assert recommended(worse) == "forest"
+    assert sentence(worse) == (
+        "Use 'forest', the best single model (log loss 0.450, not among the strategies): no "
+        "strategy does better (the best, 'blend', has 0.500)."
+    )
+    tree = replace(worse, scores=worse.scores.rename({"blend": "tree"}), combinations=frozenset())
+    tree = replace(tree, paired=worse.paired.rename({"blend": "tree"}))
+    assert recommended(tree) == "forest"
+    assert "no strategy does better (the best, 'tree', has 0.500)" in sentence(tree)

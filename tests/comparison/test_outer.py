@@ -118,10 +118,21 @@ def test_unusable_values_say_what_to_do(outer):
 
 
 def test_too_few_rows_for_a_hold_out():
-    with pytest.raises(ValueError, match="rows on both sides"):
+    with pytest.raises(ValueError, match="set at least 2 rows aside.*Got 0 of 3"):
         split(0.01, [0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match="time order"):
         split("auto", [0.1, 0.2, 0.3], cv=TimeSeriesSplit(2, gap=3))
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_rows_that_are_kept_to_train_on_are_said():
+    with pytest.raises(ValueError, match="Got 0 of 30 rows .* every class keeps a row"):
+        split(0.3, [f"class {i}" for i in range(30)])
+
+
+def test_what_splitting_says_is_about_outer():
+    with pytest.raises(ValueError, match="'outer' parameter of compare .* at least as many rows"):
+        split(100, np.arange(30) % 2)
 
 
 def test_splits_of_these_rows_become_a_list():

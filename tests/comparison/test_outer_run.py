@@ -11,6 +11,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from stackens._core._task import infer_task
 from stackens.comparison import _outer_run
+from stackens.comparison._cost import Cost
 from stackens.comparison._outer_run import Inputs, run_split
 from stackens.comparison._strategies import resolve_strategies
 
@@ -43,7 +44,7 @@ def test_everything_is_recorded_for_every_strategy():
     found = run()
     names = {"linear", "boosted", "forest", "uniform", "simplex"}
     assert set(found.held_out.answers) == set(found.in_sample.answers) == names
-    assert set(found.fit_seconds) == set(found.latency) == set(found.n_bytes) == names
+    assert set(found.fit_seconds) == set(found.costs) == names
     assert found.failures == {}
     assert found.held_out.answers["uniform"].values.shape == (50, 2)
     assert found.in_sample.answers["uniform"].values.shape == (150, 2)
@@ -56,24 +57,24 @@ def test_a_base_model_alone_is_what_the_cross_fit_made_of_it():
     assert not np.allclose(found.held_out.answers["boosted"].values, plain)
     refitted = run(final_fit="refit")
     np.testing.assert_allclose(refitted.held_out.answers["boosted"].values, plain)
-    assert found.n_bytes["boosted"] > 3 * refitted.n_bytes["boosted"]
+    assert found.costs["boosted"].n_bytes > 3 * refitted.costs["boosted"].n_bytes
 
 
-def test_sizes_of_combinations_are_those_of_their_models():
-    found = run()
-    models = sum(found.n_bytes[name] for name in ("linear", "boosted", "forest"))
-    assert models < found.n_bytes["uniform"] < models + 5_000
-
-
-def test_combinations_of_the_same_models_share_a_latency():
-    found = run(names=["linear", "uniform", "logistic"])
-    assert found.latency["uniform"] == found.latency["logistic"]
+def test_combinations_cost_as_much_as_their_models_and_a_little_more():
+    costs = run().costs
+    total = sum(
+        (costs[name] for name in ("linear", "boosted", "forest")), start=Cost(0.0, 0.0, 0.0)
+    )
+    assert total.n_bytes < costs["uniform"].n_bytes < total.n_bytes + 5_000
+    assert total.one_row_us < costs["uniform"].one_row_us
+    assert total.batch_us_per_row < costs["uniform"].batch_us_per_row
 
 
 def test_a_base_model_under_another_name():
     found = run(names=[("wood", "forest")])
     assert found.held_out.answers["wood"] is found.held_out.answers["forest"]
     assert found.fit_seconds["wood"] == found.fit_seconds["forest"]
+    assert found.costs["wood"] is found.costs["forest"]
 
 
 def test_fit_seconds_of_a_refitted_model_are_those_of_one_fit(monkeypatch):
@@ -116,5 +117,4 @@ def test_nothing_is_measured_unless_asked():
     found = run_split(
         Inputs(pairs, X, y, task, None, None, 4, options), strategies, SPLIT, measure=False
     )
-    assert found.latency == {}
-    assert found.n_bytes == {}
+    assert found.costs == {}

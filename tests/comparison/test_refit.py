@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
-from sklearn.base import clone
-from sklearn.datasets import make_classification
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.datasets import load_iris, make_classification
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import stackens as se
-from stackens.out_of_fold._members import seeded_clone
+from stackens.out_of_fold import FoldBag, seeded_clone
 
 X, Y = make_classification(200, 5, random_state=0)
 MODELS = {
@@ -65,3 +67,45 @@ def test_weights_and_groups_are_used():
     np.testing.assert_allclose(report.fit("linear").predict_proba(X), weighted.predict_proba(X))
     for train, test in report.fit("uniform").out_of_fold_.splits:
         assert not set(groups[train]) & set(groups[test])
+
+
+@pytest.mark.parametrize("final_fit", ["auto", "bag", "refit"])
+@pytest.mark.filterwarnings("ignore:The base models .'nothing'. predict the same value")
+def test_a_winner_that_has_only_margins_predicts_labels(final_fit):
+    X, codes = load_iris(return_X_y=True)
+    y = np.array(["setosa", "versicolor", "virginica"])[codes]
+    models = {"svc": LinearSVC(), "nothing": DummyClassifier()}
+    report = se.compare(
+        models, X, y, final_fit=final_fit, outer=0.3, random_state=0, strategies=list(models)
+    )
+    assert report.best == report.recommended == "svc"
+    found = report.best_estimator_
+    assert type(found) is (FoldBag if final_fit == "bag" else LinearSVC)
+    assert (found.predict(X) == y).mean() > 0.9
+    assert found.decision_function(X[:4]).shape == (4, 3)
+
+
+class NeedsLuck(ClassifierMixin, BaseEstimator):
+    """Never works."""
+
+    def fit(self, X, y):
+        raise RuntimeError("no luck")
+
+    def predict_proba(self, X):
+        raise RuntimeError("no luck")
+
+
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.StackensWarning")
+def test_fixed_weights_stay_with_their_models_where_one_failed():
+    models = {**MODELS, "unlucky": NeedsLuck()}
+    blend = se.BlendedClassifier(
+        [*MODELS.items(), ("unlucky", NeedsLuck())], weighting=[1, 2, 1, 4]
+    )
+    report = se.compare(models, X, Y, strategies={"fixed": blend}, outer=0.3, cv=3)
+    np.testing.assert_allclose(report.fit("fixed").weights_, [0.25, 0.5, 0.25])
+
+
+def test_how_models_are_asked_is_up_to_the_comparison():
+    blend = se.BlendedClassifier([], weighting="uniform", stack_method="predict")
+    report = se.compare(MODELS, X, Y, strategies={"mean": blend}, outer=0.3, cv=3)
+    assert report.best_estimator_.stack_method_ == ["predict_proba"] * 3

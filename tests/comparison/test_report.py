@@ -52,8 +52,28 @@ def test_the_reference_need_not_be_shown():
     assert repr(report.best_single) in report.summary()
 
 
-def test_only_strategies_can_be_fitted(report):
-    with pytest.raises(ValueError, match="Only strategies of the report"):
+@pytest.mark.parametrize("strategies", [["uniform"], ["bayes"], [("other name", "bayes")], None])
+def test_every_name_that_is_said_can_be_fitted(strategies):
+    models = {"linear": LogisticRegression(), "bayes": GaussianNB(var_smoothing=10.0)}
+    report = se.compare(models, X, Y, strategies=strategies, outer=0.3)
+    assert report.recommended in report.summary()
+    for name in (report.best, report.recommended, report.best_single, *models):
+        assert report.fit(name).predict(X[:2]).shape == (2,)
+
+
+def test_the_best_single_model_has_the_name_of_its_strategy():
+    models = {"linear": LogisticRegression(), "bayes": GaussianNB(var_smoothing=10.0)}
+    report = se.compare(
+        models, X, Y, strategies=[("straight", "linear"), "bayes", "uniform"], outer=0.3
+    )
+    assert report.best_single == "straight"
+    assert report.differences().loc["straight", "difference"] == 0
+    both = se.compare(models, X, Y, strategies=[("straight", "linear"), "linear"], outer=0.3)
+    assert both.best_single == "linear"
+
+
+def test_only_strategies_and_base_models_can_be_fitted(report):
+    with pytest.raises(ValueError, match="Only strategies of the report and base models"):
         report.fit("no such")
 
 

@@ -2,10 +2,16 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error
+from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error, r2_score
 
 from stackens._core._task import Task, infer_task
-from stackens.comparison._scoring import Answers, resolve_scoring, row_scores, score_answers
+from stackens.comparison._scoring import (
+    Answers,
+    check_scoring,
+    resolve_scoring,
+    row_scores,
+    score_answers,
+)
 
 BINARY = Task("binary", 2, np.array(["no", "yes"]))
 THREE = Task("multiclass", 3, np.array([1, 2, 3]))
@@ -187,3 +193,42 @@ def test_reasons_when_answers_cannot_be_scored():
             BINARY,
             None,
         )
+
+
+@pytest.mark.parametrize(
+    ("scoring", "task", "y", "responses"),
+    [
+        ("roc_auc", BINARY, ["no", "yes", "yes"], {"svc": "decision_function"}),
+        (
+            "neg_log_loss",
+            BINARY,
+            ["no", "yes", "yes"],
+            {"svc": "decision_function"},
+        ),  # of combinations
+        ("neg_mean_poisson_deviance", NUMBERS, [0.0, 2.0, 5.0], {"tree": "predict"}),
+        ("roc_auc_ovr", THREE, [1, 2, 3], {"nb": "predict_proba"}),
+        (lambda *_: np.nan, NUMBERS, [1.0, 2.0], {"tree": "predict"}),  # it may say more later
+    ],
+)
+def test_scorers_that_suit(scoring, task, y, responses):
+    check_scoring(resolve_scoring(scoring, task, responses), np.array(y), task, responses)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "task", "y", "reason"),
+    [
+        ("accuracy", NUMBERS, [1.5, 2.5, 3.0], "continuous is not supported"),
+        ("roc_auc", THREE, [1, 2, 3], "multi_class must be in"),
+        (lambda *_: 1 / 0, BINARY, ["no", "yes"], "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_scorers_that_do_not_suit(scoring, task, y, reason):
+    usual = "predict_proba" if task.is_classification else "predict"
+    metric = resolve_scoring(scoring, task, {"model": usual})
+    with pytest.raises(ValueError, match=f"must suit the target, which is {task.kind}.*{reason}"):
+        check_scoring(metric, np.array(y), task, {"model": usual})
+
+
+def test_metrics_are_not_scorers():
+    with pytest.raises(ValueError, match=r"Got the metric r2_score\. Wrap it in sklearn.*make_sc"):
+        resolve_scoring(r2_score, NUMBERS, {})

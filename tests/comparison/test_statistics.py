@@ -38,7 +38,7 @@ def test_differences_are_paired():
         resolve_scoring("neg_mean_squared_error", NUMBERS, {}),
         NUMBERS,
     )
-    table = differences(found, "m0")
+    table = differences(found, "m0", ["m1"])
     assert table.loc["m0"].tolist() == [0.0, 0.0, 0.0, 0.0]
     row = table.loc["m1"]
     assert row["difference"] == pytest.approx(found.scores["m1"] - found.scores["m0"])
@@ -70,9 +70,91 @@ def test_coverage_of_the_interval():
         y = np.zeros(200)
         answers = {name: Answers(random.normal(size=(200, 1)), "predict") for name in ("a", "b")}
         part = HeldOut(np.arange(200), y, None, answers)
-        row = differences(evaluate([part], ["a", "b"], scoring, NUMBERS), "a").loc["b"]
+        found = evaluate([part], ["a", "b"], scoring, NUMBERS)
+        row = differences(found, "a", ["b"]).loc["b"]
         covered += row["low"] <= 0 <= row["high"]
     assert 89 <= covered <= 99
+
+
+def gain_of_the_best(seed, n_singles, n_combinations, skewed):
+    """Interval of the best combination over the best single model, when all are equally good."""
+    random = np.random.default_rng(seed)
+    n = 150
+    errors = random.normal(size=(n, n_singles + n_combinations))
+    if skewed:
+        errors = np.exp(errors)
+    names = [f"m{i}" for i in range(errors.shape[1])]
+    answers = {name: Answers(errors[:, [i]], "predict") for i, name in enumerate(names)}
+    scoring = resolve_scoring("neg_mean_absolute_error", NUMBERS, {})
+    part = HeldOut(np.arange(n), np.zeros(n), None, answers)
+    found = evaluate([part], names, scoring, NUMBERS, random_state=seed)
+    single = found.scores[names[:n_singles]].idxmax()
+    best = found.scores[names[n_singles:]].idxmax()
+    return differences(found, single, names[n_singles:]).loc[best]
+
+
+def test_the_best_of_many_combinations_seldom_seems_better():
+    rows = [gain_of_the_best(seed, 1, 10, skewed=True) for seed in range(60)]
+    plain = sum(row["difference"] > 1.96 * row["se"] for row in rows)
+    adjusted = sum(row["low"] > 0 for row in rows)
+    assert adjusted <= 6  # 3 are allowed on average
+    assert plain >= adjusted + 5  # without the adjustment it would
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("n_singles", [1, 4])
+def test_false_gains_over_many_draws(skewed, n_singles):
+    rows = [gain_of_the_best(seed, n_singles, 6, skewed) for seed in range(1_000)]
+    assert np.mean([row["low"] > 0 for row in rows]) < 0.06
+
+
+def test_alike_combinations_need_no_wider_interval():
+    part = numbers(noise=(1.0, 1.2))
+    base = part.answers["m1"].values
+    random = np.random.default_rng(0)
+    for i in range(5):
+        part.answers[f"copy {i}"] = Answers(base, "predict")
+        part.answers[f"apart {i}"] = Answers(base + random.normal(size=base.shape), "predict")
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    found = evaluate([part], list(part.answers), scoring, NUMBERS)
+
+    def width(*others):
+        row = differences(found, "m0", ["m1", *others]).loc["m1"]
+        return (row["high"] - row["low"]) / (2 * row["se"])
+
+    assert width() == pytest.approx(1.96, abs=0.001)
+    assert width(*(f"copy {i}" for i in range(5))) == pytest.approx(1.96, abs=0.04)
+    # Six independent ones: 2.63 by Sidak.
+    assert 2.3 < width(*(f"apart {i}" for i in range(5))) < 2.65
+
+
+def test_a_combination_like_the_reference_does_no_harm():
+    part = numbers()
+    part.answers["same"] = part.answers["m0"]
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    found = evaluate([part], ["m0", "m1", "same"], scoring, NUMBERS)
+    table = differences(found, "m0", ["m1", "same"])
+    assert table.loc["same"].tolist() == [0.0, 0.0, 0.0, 0.0]
+    alone = differences(found, "m0", ["m1"])
+    np.testing.assert_array_equal(table.loc["m1"], alone.loc["m1"])
+
+
+def test_few_resamples_have_intervals_as_well():
+    part = numbers(n=150)
+
+    def mse(estimator, X, y):
+        return -float(((estimator.predict(X) - y) ** 2).mean())
+
+    scoring = resolve_scoring(mse, NUMBERS, {})
+    found = evaluate([part], ["m0", "m1"], scoring, NUMBERS)
+    assert len(found.resampled) == 200
+    row = differences(found, "m0", ["m1"]).loc["m1"]
+    exact = evaluate(
+        [part], ["m0", "m1"], resolve_scoring("neg_mean_squared_error", NUMBERS, {}), NUMBERS
+    )
+    expected = differences(exact, "m0", ["m1"]).loc["m1"]
+    assert row["low"] == pytest.approx(expected["low"], rel=0.1)
 
 
 def test_groups_are_drawn_whole():

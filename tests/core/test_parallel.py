@@ -1,5 +1,6 @@
 """Tests of jobs side by side: order, errors, threads, progress, nothing left behind."""
 
+import os
 import threading
 import time
 import warnings
@@ -8,10 +9,13 @@ from itertools import chain
 import joblib
 import numpy as np
 import pytest
-import sklearn.ensemble  # noqa: F401, loads the OpenMP library of scikit-learn
 from sklearn import config_context, get_config
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier  # loads the OpenMP library of scikit-learn
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from stackens import StackedClassifier, compare, cross_fit
 from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
 
 
@@ -162,3 +166,31 @@ def test_progress_names_the_jobs(capsys):
     assert "1/1" in shown
     run_jobs([Job(square, (1,))], description="cross-fit")
     assert capsys.readouterr().err == ""
+
+
+def test_dask_gives_the_same_bits():
+    distributed = pytest.importorskip("distributed")
+    X, y = make_classification(300, random_state=0)
+    models = {"linear": LogisticRegression(), "forest": RandomForestClassifier(10, max_depth=3)}
+
+    def everything():
+        fitted = cross_fit(models, X, y, random_state=0)
+        stack = StackedClassifier(models, "logistic", random_state=0).fit(X, y)
+        report = compare(models, X, y, strategies=["simplex"], outer=0.3, random_state=0)
+        scores = report.frame()[["score", "score_se", "oof_score"]].to_numpy()
+        return fitted.out_of_fold.values, fitted.predict(X).values, stack.predict(X), scores
+
+    here = everything()
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        assert os.getpid() not in run_jobs([Job(os.getpid, ())] * 4)
+        # A model with n_jobs=None must not spread over the cluster again from inside a job.
+        assert run_jobs([Job(joblib.effective_n_jobs, (None,))] * 2) == [1, 1]
+        there = everything()
+    for alone, clustered in zip(here, there, strict=True):
+        np.testing.assert_array_equal(alone, clustered)

@@ -100,6 +100,11 @@ def test_as_features_refuses_one_dimension(X):
         as_features(X)
 
 
+def test_rows_that_are_not_there_yet():
+    with pytest.raises(TypeError, match=r"in memory. Got a LazyFrame. Pass X.collect\(\)"):
+        as_features(pl.DataFrame(ARRAY).lazy())
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

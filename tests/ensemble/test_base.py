@@ -19,6 +19,7 @@ from sklearn.model_selection import GridSearchCV, GroupShuffleSplit, KFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils import estimator_html_repr
 from threadpoolctl import threadpool_info
@@ -40,60 +41,6 @@ ENSEMBLES = [
 @pytest.fixture(params=ENSEMBLES, ids=["stack", "stack with features", "blend"])
 def ensemble(request):
     return clone(request.param)
-
-
-# --- parameters
-
-
-def test_nested_parameters():
-    blend = se.BlendedClassifier(MODELS)
-    assert blend.get_params()["knn__n_neighbors"] == 15
-    assert blend.get_params()["nb"] is MODELS[1][1]
-    assert "knn__n_neighbors" not in blend.get_params(deep=False)
-    blend.set_params(knn__n_neighbors=3, weighting="uniform", nb="drop")
-    assert blend.named_estimators.knn.n_neighbors == 3
-    assert blend.named_estimators.nb == "drop"
-    assert [name for name, _ in blend.estimators] == ["lr", "nb", "knn"]
-    assert blend.fit(X, Y).out_of_fold_.names == ("lr", "knn")
-    assert blend.named_estimators_.nb == "drop"
-
-
-def test_parameters_of_a_dict_and_of_a_plain_list():
-    by_dict = se.BlendedClassifier({"lr": LogisticRegression(), "nb": GaussianNB()})
-    by_dict.set_params(lr__C=3.0, nb=KNeighborsClassifier())
-    assert isinstance(by_dict.estimators, dict)
-    assert by_dict.estimators["lr"].C == 3.0
-    assert isinstance(by_dict.named_estimators.nb, KNeighborsClassifier)
-    plain = se.BlendedClassifier([LogisticRegression(), GaussianNB()])
-    plain.set_params(logisticregression__C=3.0, gaussiannb="drop")
-    assert plain.fit(X, Y).out_of_fold_.names == ("logisticregression",)
-    assert plain.estimators_[0].C == 3.0
-
-
-def test_parameters_of_the_final_estimator():
-    stack = se.StackedClassifier(MODELS, LogisticRegression())
-    stack.set_params(final_estimator__C=7.0)
-    assert stack.fit(X, Y).final_estimator_.C == 7.0
-    with pytest.raises(ValueError, match="Invalid parameter"):
-        stack.set_params(unknown=3)
-
-
-@pytest.mark.parametrize("estimators", [None, 3, [("a", Ridge()), Ridge()], ["x"]])
-def test_invalid_estimators_can_still_be_shown_and_replaced(estimators):
-    blend = se.BlendedClassifier(estimators)
-    assert blend.get_params()["weighting"] == "simplex"
-    assert "BlendedClassifier" in repr(blend)
-    blend.set_params(estimators=MODELS)
-    assert blend.fit(X, Y).predict(X).shape == (100,)
-
-
-def test_parameters_are_searched():
-    search = GridSearchCV(
-        se.BlendedClassifier(MODELS, cv=3),
-        {"knn__n_neighbors": [3, 20], "weighting": ["uniform", "simplex"], "nb": ["drop"]},
-        cv=2,
-    ).fit(X, Y)
-    assert search.best_estimator_.out_of_fold_.names == ("lr", "knn")
 
 
 # --- fitting
@@ -179,6 +126,37 @@ def test_fit_from_what_cannot_work(make, error, message):
         make()
 
 
+def test_fit_from_leaves_out_what_failed_in_the_cross_fit():
+    models = {"bad": FailingClassifier(), "nb": GaussianNB(), "lr": LogisticRegression()}
+    with pytest.warns(BaseModelWarning, match="'bad'"):
+        table = se.cross_fit(models, X, Y, on_error="drop")
+    blend = se.BlendedClassifier(models, weighting=[5, 3, 1]).fit_from(table)
+    assert blend.weights_.tolist() == [0.75, 0.25]
+    with pytest.raises(ValueError, match=r"Got \['nb', 'lr'\], without \['bad'\]"):
+        se.BlendedClassifier([("bad", FailingClassifier())]).fit_from(table)
+
+
+def test_models_that_the_combiner_cannot_read_are_refused_before_any_fit():
+    CountingClassifier.fits = 0
+    models = [CountingClassifier(), LinearSVC()]
+    for make in (se.BlendedClassifier(models), se.StackedClassifier(models, "nnls")):
+        with pytest.raises(ValueError, match=r"without predict_proba: \['linearsvc'\]. Wrap them"):
+            make.fit(X, Y)
+    assert CountingClassifier.fits == 0
+
+
+@pytest.mark.parametrize("y", [Y, np.arange(100) % 3])
+def test_a_column_called_like_a_model_is_refused_before_any_fit(y):
+    CountingClassifier.fits = 0
+    column = "c" if y is Y else "c_2"
+    frame = FRAME.drop(columns="c").assign(**{column: 0.0})
+    stack = se.StackedClassifier({"c": CountingClassifier()}, GaussianNB(), passthrough=True)
+    for passthrough in (True, [column]):
+        with pytest.raises(ValueError, match=f"Got \\['{column}'\\] for both. Rename"):
+            clone(stack).set_params(passthrough=passthrough).fit(frame, y)
+    assert CountingClassifier.fits == 0
+
+
 def test_failing_models_are_left_out_end_to_end(ensemble):
     ensemble.set_params(estimators=[*MODELS, ("bad", FailingClassifier())], on_error="drop")
     ensemble.set_params(final_fit={"bad": "bag", "lr": "bag", "nb": "refit"})
@@ -235,6 +213,26 @@ def test_compact_predicts_the_same_and_is_smaller(ensemble):
     assert fitted.out_of_fold_.n_samples == 2000
 
 
+def test_learnt_attributes_come_with_fit(ensemble):
+    for name in ("weights_", "named_estimators_", "out_of_fold_", "classes_", "final_estimator_"):
+        assert not hasattr(ensemble, name)
+        with pytest.raises(NotFittedError, match=f"not fitted yet, so it has no '{name}'. Call"):
+            getattr(ensemble, name)
+    with pytest.raises(AttributeError, match="'nonsense'"):
+        _ = ensemble.nonsense
+    ensemble.fit(X, Y)
+    assert not hasattr(ensemble, "nonsense_")
+    with pytest.raises(AttributeError, match="no attribute 'nonsense_'"):
+        _ = ensemble.nonsense_
+
+
+def test_weights_where_there_are_none():
+    stack = se.StackedClassifier(MODELS, LogisticRegression()).fit(X, Y)
+    assert not hasattr(stack, "weights_")
+    with pytest.raises(AttributeError, match=r"no weights_.*MetaLearner.*Choose weights such as"):
+        _ = stack.weights_
+
+
 @pytest.mark.parametrize("output", ["default", "pandas", "polars"])
 def test_transform_and_its_names(ensemble, output):
     fitted = ensemble.fit(FRAME, Y)
@@ -247,6 +245,23 @@ def test_transform_and_its_names(ensemble, output):
     if output != "default":
         assert list(table.columns) == names
         assert isinstance(table, pd.DataFrame if output == "pandas" else pl.DataFrame)
+
+
+@pytest.mark.parametrize("passthrough", [False, True, ["b", "d"], [1, -1]])
+@pytest.mark.parametrize("y", [Y, np.arange(100) % 3])
+@pytest.mark.parametrize(
+    "frame", [FRAME, pl.DataFrame(X, schema=list("abcde")), FRAME.set_axis(range(3, 8), axis=1)]
+)
+def test_frames_from_transform_have_the_names_that_are_given_out(frame, y, passthrough):
+    if isinstance(passthrough, list) and frame.columns[0] == 3:
+        passthrough = [4, -1]  # a name comes before a position
+    stack = se.StackedClassifier(MODELS, GaussianNB(), passthrough=passthrough).fit(frame, y)
+    table = stack.transform(frame)
+    assert type(table) is type(frame)
+    assert list(table.columns) == stack.get_feature_names_out().tolist()
+    again = clone(stack).set_output(transform="pandas").fit(frame, y).transform(frame)
+    assert list(again.columns) == list(table.columns)
+    np.testing.assert_array_equal(again.to_numpy(), table.to_numpy())
 
 
 def test_names_of_transform_with_several_classes():

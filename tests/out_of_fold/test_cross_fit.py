@@ -215,6 +215,50 @@ def test_failing_models_are_dropped_end_to_end():
     assert fitted.predict(X[:2]).n_models == 2
 
 
+def test_the_representation_is_one_line():
+    fitted = cross_fit(MODELS, X, Y)
+    table = "<OutOfFoldTable of lr, tree: binary, 120 rows, 5 folds>"
+    assert repr(fitted) == f"<CrossFit with {table}>"
+    with pytest.warns(BaseModelWarning):
+        some = cross_fit({**MODELS, "bad": FailingClassifier()}, X, Y, on_error="drop")
+    assert repr(some) == f"<CrossFit with {table}, left out: ['bad']>"
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_new_rows_have_the_columns_of_the_training_rows(library):
+    frame = library.DataFrame({"a": X[:, 0], "b": X[:, 1]})
+    fitted = cross_fit({"c": CountingClassifier()}, frame, Y)  # looks at the first column only
+    assert fitted.predict(frame[["a", "b"]]).n_samples == 120
+    with pytest.raises(ValueError, match=r"in their order. Got another order. Use X\[columns\]"):
+        fitted.predict(frame[["b", "a"]])
+    with pytest.raises(ValueError, match=r"Got missing columns \['b'\] and new ones \[\]"):
+        fitted.predict(frame[["a"]])
+
+
+def test_the_check_comes_before_any_fit():
+    seen = []
+
+    def check(table):
+        seen.append(table)
+        raise RuntimeError("enough")
+
+    CountingClassifier.fits = 0
+    with pytest.raises(RuntimeError, match="enough"):
+        cross_fit({"c": CountingClassifier(), "svc": LinearSVC()}, X, Y, check=check)
+    assert CountingClassifier.fits == 0
+    assert seen[0].names == ("c", "svc")
+    assert seen[0].response == ("predict_proba", "decision_function")
+    assert seen[0].values.shape == (1, 2, 2)
+    np.testing.assert_array_equal(seen[0].features, X[:1])
+    np.testing.assert_array_equal(seen[0].y, Y[:1])
+
+
+def test_rows_without_a_group_are_refused():
+    groups = np.array(["a", "b", None] * 40, dtype=object)
+    with pytest.raises(ValueError, match="group of each row. Got 40 missing ones. Give those"):
+        cross_fit(MODELS, X, Y, groups=groups)
+
+
 def test_prefit_models_are_used_as_they_are_with_a_warning():
     model = LogisticRegression().fit(X[:60], Y[:60])
     with pytest.warns(LeakageWarning, match=r"\['lr'\] are already fitted.*never seen"):

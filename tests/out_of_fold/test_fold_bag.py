@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 from sklearn.base import is_classifier
 from sklearn.datasets import make_classification, make_multilabel_classification
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.metrics import accuracy_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from stackens._core._task import infer_task
@@ -105,3 +109,35 @@ def test_pickle():
     bag = bag_of(GaussianNB(), "predict_proba", Y3)
     again = pickle.loads(pickle.dumps(bag))
     np.testing.assert_array_equal(again.predict_proba(X), bag.predict_proba(X))
+
+
+@pytest.mark.parametrize("before", [[], [StandardScaler()], [PCA(2), StandardScaler()]])
+def test_boosters_of_a_bag_are_asked_directly_with_the_same_answer(before, monkeypatch):
+    lightgbm = pytest.importorskip("lightgbm")
+    booster = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)
+    bag = bag_of(make_pipeline(*before, booster) if before else booster, "predict_proba", Y3)
+    rows = (X, X[:1], X.astype(object))  # numbers kept as objects go through the wrapper
+    expected = [np.mean([m.predict_proba(part) for m in bag.models], axis=0) for part in rows]
+    for part, mean in zip(rows, expected, strict=True):
+        np.testing.assert_allclose(bag.respond(part), mean, rtol=1e-15)
+    monkeypatch.setattr(lightgbm.LGBMClassifier, "predict_proba", None)
+    monkeypatch.setattr(Pipeline, "predict_proba", None)
+    np.testing.assert_allclose(bag.respond(X), expected[0], rtol=1e-15)
+
+
+def test_boosters_that_saw_different_classes():
+    lightgbm = pytest.importorskip("lightgbm")
+    booster = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1)
+    y = np.r_[np.zeros(30), np.ones(30), np.full(30, 2)].astype(int)
+    bag = bag_of(make_pipeline(StandardScaler(), booster), "predict_proba", y)
+    assert bag.predict_proba(X).shape == (90, 3)
+    np.testing.assert_allclose(bag.predict_proba(X).sum(axis=1), 1)
+
+
+def test_score():
+    bag = bag_of(LinearSVC(), "decision_function", Y2)
+    weights = np.arange(90.0)
+    assert bag.score(X, Y2) == np.mean(bag.predict(X) == Y2)
+    assert bag.score(X, Y2, weights) == accuracy_score(Y2, bag.predict(X), sample_weight=weights)
+    y = X[:, 0] * 2.5
+    assert bag_of(Ridge(), "predict", y).score(X, y) > 0.99

@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import (
     GroupKFold,
+    GroupShuffleSplit,
     KFold,
     LeaveOneGroupOut,
     PredefinedSplit,
     RepeatedStratifiedKFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
     TimeSeriesSplit,
 )
@@ -177,3 +179,30 @@ def test_fewer_groups_than_folds():
     for y in (CLASSES, NUMBERS):
         with pytest.raises(ValueError, match=r"groups|non-empty"):
             folds_of(11, y, groups=GROUPS)
+
+
+class AsksForGroups:
+    """A splitter of somebody else's."""
+
+    def split(self, X, y, groups):
+        raise AssertionError("never called without groups")
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        return 2
+
+
+@pytest.mark.parametrize(
+    "splitter",
+    [
+        GroupKFold(2),
+        StratifiedGroupKFold(2),
+        LeaveOneGroupOut(),
+        GroupShuffleSplit(2),
+        AsksForGroups(),
+    ],
+    ids=lambda splitter: type(splitter).__name__,
+)
+def test_a_splitter_that_needs_groups(splitter):
+    name = type(splitter).__name__
+    with pytest.raises(ValueError, match=rf"(?s){name}.*needs the group.*Got groups=None. Pass"):
+        folds_of(splitter)

@@ -51,6 +51,18 @@ def test_a_fold_is_fitted_on_one_part_and_predicts_the_other():
     assert not hasattr(model, "classes_")
 
 
+def test_the_address_of_the_rows_does_not_change_the_fit():
+    """Dask puts the arrays that it sends at any address."""
+    oddly_placed = np.empty(X.nbytes + 1, dtype=np.uint8)[1:].view(X.dtype).reshape(X.shape)
+    oddly_placed[:] = X
+    assert not oddly_placed.flags.aligned
+    here, there = (
+        fit_full(member_of(LogisticRegression()), data_of(rows), None, "raise").model.coef_
+        for rows in (X, oddly_placed)
+    )
+    np.testing.assert_array_equal(here, there)
+
+
 def test_fold_models_are_kept_for_a_bag():
     assert one_fold(member_of(GaussianNB(), "bag"), data_of()).model.classes_.tolist() == [0, 1]
 
@@ -214,6 +226,19 @@ def test_failures_say_model_place_cause_and_what_to_do(error, caught, fit):
 def test_predictions_that_are_not_finite_are_failures():
     with pytest.raises(BaseModelError, match="NaN or infinite values for 20 of 20 rows"):
         one_fold(member_of(FailingClassifier(nan=True)), data_of())
+
+
+def test_long_messages_are_cut():
+    class Prints(GaussianNB):
+        def fit(self, X, y):
+            raise ValueError(f"cannot read {X.tolist()}")
+
+    with pytest.raises(
+        BaseModelError, match=r"cannot read \[\[.* \.\.\.\. Fix or remove"
+    ) as caught:
+        one_fold(member_of(Prints()), data_of())
+    assert len(str(caught.value)) < 900
+    assert len(str(caught.value.__cause__)) > 3000
 
 
 def test_models_that_do_not_return_themselves():

@@ -14,13 +14,15 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from stackens._core._task import Task, infer_task
 from stackens.out_of_fold import choose_response, respond
-from stackens.out_of_fold._responses import estimator_type
+from stackens.out_of_fold._responses import estimator_type, final_lightgbm
+from stackens.preprocessing import TabularEncoder
 from tests.base_models import PlainObject
 
 X, Y3 = make_classification(90, 5, n_informative=4, n_redundant=0, n_classes=3, random_state=0)
@@ -270,3 +272,23 @@ def test_polars_frames_reach_boosters():
     np.testing.assert_array_equal(
         respond(model, frame, "predict_proba", TWO), model.predict_proba(frame)
     )
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_boosters_at_the_end_of_a_pipeline_are_asked_directly(output, monkeypatch):
+    booster = fitted_booster("LGBMClassifier", X, Y2)
+    encoder = TabularEncoder(scale=True).set_output(transform=output)
+    model = make_pipeline(encoder, "passthrough", booster).fit(FRAME, Y2)
+    expected = model.predict_proba(FRAME)
+    monkeypatch.setattr(type(model), "predict_proba", None)
+    monkeypatch.setattr(type(booster), "predict_proba", None)
+    np.testing.assert_array_equal(respond(model, FRAME, "predict_proba", TWO), expected)
+    steps, final = final_lightgbm(model, "predict_proba")
+    assert (steps, final) == ([model[0]], model[-1])
+
+
+def test_other_pipelines_are_asked_themselves():
+    assert final_lightgbm(make_pipeline(GaussianNB()), "predict_proba") is None
+    assert final_lightgbm(make_pipeline("passthrough"), "predict_proba") is None
+    model = make_pipeline(StandardScaler(), fitted_booster("LGBMRegressor", X, X[:, 0]))
+    assert final_lightgbm(model, "value") is None

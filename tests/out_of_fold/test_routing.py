@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.naive_bayes import GaussianNB
@@ -14,6 +16,7 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from stackens.out_of_fold import add_members, weight_params
 from stackens.out_of_fold._routing import route_fit
+from stackens.preprocessing import TabularEncoder
 
 WEIGHTS = np.arange(4.0)
 GROUPS = np.array([0, 0, 1, 1])
@@ -24,30 +27,51 @@ class TakesAnything(GaussianNB):
         return super().fit(X, y, **params)
 
 
+class ScalesAtOnce(StandardScaler):
+    """Takes weights in fit, but a Pipeline calls fit_transform."""
+
+    def fit_transform(self, X, y=None):
+        return self.fit(X).transform(X)
+
+
 @pytest.mark.parametrize(
-    ("model", "key"),
+    ("model", "keys"),
     [
-        (GaussianNB(), "sample_weight"),
-        (TakesAnything(), "sample_weight"),
-        (make_pipeline(StandardScaler(), GaussianNB()), "gaussiannb__sample_weight"),
+        (GaussianNB(), ["sample_weight"]),
+        (TakesAnything(), ["sample_weight"]),
+        (make_pipeline(PCA(), GaussianNB()), ["gaussiannb__sample_weight"]),
+        (make_pipeline("passthrough", TakesAnything()), ["takesanything__sample_weight"]),
         (
-            make_pipeline(StandardScaler(), make_pipeline(StandardScaler(), Ridge())),
-            "pipeline__ridge__sample_weight",
-        ),
-        (GridSearchCV(GaussianNB(), {}), "sample_weight"),
-        (
-            GridSearchCV(make_pipeline(StandardScaler(), Ridge()), {}),
-            "ridge__sample_weight",
+            make_pipeline(PCA(), StandardScaler(), GaussianNB()),
+            ["gaussiannb__sample_weight", "standardscaler__sample_weight"],
         ),
         (
-            TransformedTargetRegressor(make_pipeline(StandardScaler(), Ridge())),
-            "ridge__sample_weight",
+            make_pipeline(PCA(), make_pipeline(TabularEncoder(), Ridge())),
+            ["pipeline__ridge__sample_weight", "pipeline__tabularencoder__sample_weight"],
         ),
-        (TransformedTargetRegressor(), "sample_weight"),
+        (make_pipeline(ScalesAtOnce(), Ridge()), ["ridge__sample_weight"]),
+        (GridSearchCV(GaussianNB(), {}), ["sample_weight"]),
+        (GridSearchCV(make_pipeline(PCA(), Ridge()), {}), ["ridge__sample_weight"]),
+        (TransformedTargetRegressor(make_pipeline(PCA(), Ridge())), ["ridge__sample_weight"]),
+        (TransformedTargetRegressor(), ["sample_weight"]),
     ],
 )
-def test_weights_find_the_model(model, key):
-    assert weight_params(model, WEIGHTS) == {key: WEIGHTS}
+def test_weights_find_the_model_and_the_steps_before_it(model, keys):
+    found = weight_params(model, WEIGHTS)
+    assert sorted(found) == keys
+    assert all(value is WEIGHTS for value in found.values())
+    X = np.array([[0.0, 1.0], [2.0, 0.0], [1.0, 3.0], [4.0, 2.0]])
+    if not isinstance(model, GridSearchCV):
+        model.fit(X, GROUPS, **found)
+
+
+def test_a_weight_counts_as_rows_all_the_way():
+    rng = np.random.default_rng(0)
+    X, y, weights = rng.normal(size=(30, 2)), rng.normal(size=30), rng.integers(0, 4, 30)
+    model = make_pipeline(StandardScaler(), TabularEncoder(scale=True), Ridge())
+    predicted = model.fit(X, y, **weight_params(model, weights)).predict(X)
+    repeated = clone(model).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    np.testing.assert_allclose(predicted, repeated.predict(X))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from stackens.out_of_fold._run import (
     split_failures,
     warn_constant,
 )
-from tests.base_models import FailingClassifier
+from tests.base_models import CountingClassifier, FailingClassifier
 
 X = np.random.default_rng(0).normal(size=(12, 2))
 DATA = Data(X, np.arange(12) % 2, Task("binary", 2, np.array([0, 1])))
@@ -84,16 +84,39 @@ def test_failures_are_split_off_with_a_warning():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_failures_are_collected_from_any_job(n_jobs):
-    # Fits on 8 rows go well, the fit on all 12 fails.
     bad = member("bad", model=FailingClassifier(max_rows=7))
     fitted = run_members([bad, member("good")], DATA, THREE, n_jobs, "drop", 0)
-    assert all(result.error for result in fitted["bad"])
+    assert any(result.error for result in fitted["bad"])
     assert not any(result.error for result in fitted["good"])
+    # Fits on 8 rows go well, the fit on all 12 fails.
     only_full = member("bad", model=FailingClassifier(max_rows=8))
     errors = [r.error for r in run_members([only_full], DATA, THREE, n_jobs, "drop", 0)["bad"]]
     assert [error is None for error in errors] == [True, True, True, False]
     with pytest.raises(BaseModelError, match="fit on all rows"):
         run_members([only_full], DATA, THREE, n_jobs, "raise", 0)
+
+
+class FailsInTheSecondFold(CountingClassifier):
+    fits = 0
+
+    def fit(self, X, y):
+        super().fit(X, y)
+        if type(self).fits == 2:
+            raise ValueError("broken on purpose")
+        return self
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_model_that_has_failed_is_not_fitted_any_more(n_jobs):
+    FailsInTheSecondFold.fits = 0
+    many = folds_of(*np.arange(12)[:, None])
+    members = [member("bad", model=FailsInTheSecondFold()), member("good")]
+    fitted = run_members(members, DATA, many, n_jobs, "drop", 0)
+    with pytest.warns(BaseModelWarning, match="'bad'.*failed in fold"):
+        kept, _ = split_failures(members, fitted)
+    assert [member.name for member in kept] == ["good"]
+    # Of the 13 fits two, and one more where another job was under way.
+    assert 2 <= FailsInTheSecondFold.fits <= 1 + n_jobs
 
 
 def test_constant_models_are_named():

@@ -131,3 +131,12 @@ def test_target_in_numbers():
     )
     assert found.target.tolist() == [1, 0, 1]
     assert out_of_fold(2).target.tolist() == [[0.0], [1.0]]
+
+
+def test_the_representation_is_one_line():
+    assert repr(out_of_fold()) == "<OutOfFoldTable of a, b: regression, 6 rows, 2 folds>"
+    assert repr(table(BINARY, ["predict"])) == "<PredictionTable of a: binary, 4 rows>"
+    names = tuple(f"m{i}" for i in range(300))
+    many = PredictionTable(np.zeros((2, 300, 1)), names, Task("regression", 1), ("predict",) * 300)
+    assert repr(many).startswith("<PredictionTable of m0, m1, ")
+    assert repr(many).endswith(", m9, ...: regression, 2 rows>")

@@ -249,6 +249,66 @@ def test_set_output(frame):
     assert list(out.index) == list(frame.index)
 
 
+# ------------------------------------------------------------------ weights
+
+
+@pytest.mark.parametrize("encoding", ["ordinal", "one-hot"])
+@pytest.mark.parametrize("impute", ["median", "mean"])
+@pytest.mark.parametrize("min_frequency", [None, 4, 0.2])
+@pytest.mark.parametrize("seed", range(4))
+def test_whole_weights_are_repeated_rows(encoding, impute, min_frequency, seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 30))
+    table = pd.DataFrame(
+        {
+            "number": np.where(rng.random(n) < 0.2, np.nan, rng.normal(size=n).round(1)),
+            "text": rng.choice(list("xyzuv"), n),
+            "day": pd.to_datetime(rng.integers(0, 10**9, n), unit="s"),
+            "order": pd.Categorical(rng.choice(["lo", "hi"], n), ["lo", "hi"], ordered=True),
+        }
+    )
+    weights = rng.integers(0, 4, n)
+    weights[0] = 1
+    encoder = TabularEncoder(
+        encoding=encoding,
+        impute=impute,
+        scale=True,
+        add_indicator=True,
+        min_frequency=min_frequency,
+        max_categories=4,
+    )
+    repeated = clone(encoder).fit(table.loc[np.repeat(np.arange(n), weights)])
+    weighted = clone(encoder).fit(table, sample_weight=weights)
+    names = repeated.get_feature_names_out().tolist()
+    assert weighted.get_feature_names_out().tolist() == names
+    np.testing.assert_allclose(weighted.transform(table), repeated.transform(table), atol=1e-9)
+
+
+def test_weights_beside_a_polars_frame():
+    polars = pytest.importorskip("polars")
+    X = polars.DataFrame({"number": [1.0, 2.0, 9.0], "text": ["x", "y", "z"]})
+    encoder = TabularEncoder(scale=True).fit(X, sample_weight=[1, 0, 3])
+    assert encoder.columns_[0].features[0].mean == 7.0
+    assert encoder.columns_[1].levels == ("x", "z")
+
+
+def test_equal_weights_change_nothing(frame):
+    encoder = TabularEncoder(scale=True, impute="mean", min_frequency=0.3)
+    plain = encoder.fit_transform(frame)
+    np.testing.assert_allclose(
+        encoder.fit_transform(frame, sample_weight=[0.5] * len(frame)), plain
+    )
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [([1.0, 1.0], r"expected \(4,\)"), ([-1.0, 1, 1, 1], "Negative"), (["a"] * 4, "string")],
+)
+def test_bad_weights(frame, weights, words):
+    with pytest.raises(ValueError, match=words):
+        TabularEncoder().fit(frame, sample_weight=weights)
+
+
 # ------------------------------------------------------------------ bad input
 
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
@@ -163,3 +164,12 @@ def test_a_final_estimator_without_weights_is_refused_early():
     with pytest.raises(TypeError, match="KNeighborsClassifier does not support sample weights"):
         stack.fit(X, Y, sample_weight=np.ones(120))
     assert CountingClassifier.fits == 0
+
+
+def test_a_final_estimator_that_fails_is_named():
+    frame = FRAME.assign(text=np.where(Y, "yes", "no"))
+    models = [make_pipeline(se.TabularEncoder(), GaussianNB())]
+    stack = se.StackedClassifier(models, LogisticRegression(), passthrough=["text"])
+    with pytest.raises(ValueError, match="The final estimator .LogisticRegression. failed: Value"):
+        stack.fit(frame, Y)
+    assert stack.set_params(final_estimator="auto").fit(frame, Y).score(frame, Y) == 1.0
