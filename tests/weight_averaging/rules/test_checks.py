@@ -1,0 +1,113 @@
+"""All differences in one error, and NaN named by tensor and model."""
+
+import numpy as np
+import pytest
+
+from stackens.weight_averaging.rules import check_finite, check_same
+
+
+class Header:
+    """What a file's header knows of a tensor."""
+
+    def __init__(self, shape, dtype):
+        self.shape, self.dtype = shape, dtype
+
+
+def message(states, labels=None):
+    with pytest.raises(ValueError, match="must have the same tensors") as error:
+        check_same(states, labels)
+    return str(error.value)
+
+
+def test_equal_models_pass_in_any_order():
+    states = [{"w": np.zeros((2, 3)), "b": np.zeros(2)}, {"b": np.ones(2), "w": np.ones((2, 3))}]
+    check_same(states)
+    check_same(states[:1])
+    check_same([{"w": Header([2, 3], "F32")}, {"w": Header((2, 3), "F32")}])
+    check_same([{}, {}])
+
+
+def test_all_differences_are_listed_with_the_models():
+    states = [
+        {"w": Header((3, 4), "F32"), "b": Header((3,), "F32"), "steps": Header((), "I64")},
+        {"w": Header((5, 4), "F16"), "b": Header((3,), "F32")},
+        {"w": Header((3, 4), "F32"), "steps": Header((), "I64"), "extra": Header((1,), "F32")},
+    ]
+    text = message(states, ["a.pt", "b.pt", "c.pt"])
+    assert text.splitlines() == [
+        "Models must have the same tensors to be averaged. Got 5 differences:",
+        "  'w': shape (3, 4) in a.pt, c.pt; (5, 4) in b.pt",
+        "  'w': dtype F32 in a.pt, c.pt; F16 in b.pt",
+        "  'b': missing in c.pt",
+        "  'steps': missing in b.pt",
+        "  'extra': missing in a.pt, b.pt",
+        "Give models of one architecture, or leave out the tensors that differ.",
+    ]
+
+
+def test_one_difference():
+    text = message([{"w": np.zeros(2)}, {"w": np.zeros(2, "f4")}])
+    assert "Got 1 difference:\n  'w': dtype float64 in model 0; float32 in model 1\n" in text
+
+
+def test_hundreds_of_differences_and_models_are_cut_but_counted():
+    left = {f"layer.{i}": np.zeros(1) for i in range(300)}
+    right = {f"module.layer.{i}": np.zeros(1) for i in range(300)}
+    text = message([left, *[right] * 99])
+    assert "Got 600 differences:" in text
+    assert text.count("\n") == 22
+    assert "  ... and 580 more\n" in text
+    assert "'layer.0': missing in model 1, model 2, model 3, model 4, model 5 and 94 more" in text
+
+
+def test_no_models():
+    with pytest.raises(ValueError, match="at least one model.*Got none"):
+        check_same([])
+
+
+def test_types_of_different_frameworks_are_compared_as_text():
+    check_same([{"w": Header((1,), "torch.bfloat16")}] * 2)
+    text = message([{"w": Header((1,), "torch.bfloat16")}, {"w": Header((1,), "torch.float32")}])
+    assert "dtype torch.bfloat16 in model 0; torch.float32 in model 1" in text
+
+
+# ---------------------------------------------------------------- finite
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8", "c16", "i8", "?"])
+def test_finite_numbers_pass(dtype):
+    extremes = np.array([0, 1])
+    if np.dtype(dtype).kind == "f":
+        extremes = np.array([np.finfo(dtype).max, -np.finfo(dtype).tiny, -0.0])
+    check_finite([extremes.astype(dtype)] * 2, "w")
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "c8"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_the_tensor_and_the_models_are_named(value, dtype):
+    good = np.zeros((2, 3), dtype)
+    bad = good.copy()
+    bad[1, 1] = value
+    with pytest.raises(ValueError, match=r"tensor 'fc\.weight' in b\.pt, c\.pt\. Leave"):
+        check_finite([good, bad, bad], "fc.weight", ["a.pt", "b.pt", "c.pt"])
+    with pytest.raises(ValueError, match="in model 0 and|in model 0\\."):
+        check_finite([bad, good], "fc.weight")
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_a_shared_mask_of_infinities_passes(dtype):
+    mask = np.triu(np.full((4, 4), -np.inf), 1).astype(dtype)
+    check_finite([mask, mask.copy()], "attention.mask")
+    with pytest.raises(ValueError, match="in model 0, model 1"):
+        check_finite([mask, -mask], "attention.mask")
+    holed = mask.copy()
+    holed[0, 0] = np.nan
+    with pytest.raises(ValueError, match="in model 0, model 1"):
+        check_finite([holed, holed], "attention.mask")
+
+
+def test_half_precision_of_another_byte_order_and_layout():
+    array = np.array([[1, 2], [3, np.inf]], ">f2")
+    check_finite([array[:, :1]], "w")
+    with pytest.raises(ValueError, match="'w' in model 1"):
+        check_finite([array[:, :1], array[:, 1:]], "w")
