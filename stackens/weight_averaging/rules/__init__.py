@@ -6,11 +6,10 @@ from stackens.weight_averaging.rules._arithmetic import (
     rounded,
     weighted_sum,
 )
-from stackens.weight_averaging.rules._buffers import merge_buffer, tied
+from stackens.weight_averaging.rules._buffers import merge_buffer
 from stackens.weight_averaging.rules._checks import check_finite, check_same
 from stackens.weight_averaging.rules._groups import group_weights
 from stackens.weight_averaging.rules._mean import FisherMean, WeightedMean
-from stackens.weight_averaging.rules._merge import merge_states
 from stackens.weight_averaging.rules._model_stock import ModelStock
 from stackens.weight_averaging.rules._registry import RULES, rule_for
 from stackens.weight_averaging.rules._regmean import RegMean
@@ -36,9 +35,7 @@ __all__ = [
     "group_weights",
     "is_averaged",
     "merge_buffer",
-    "merge_states",
     "rounded",
     "rule_for",
-    "tied",
     "weighted_sum",
 ]

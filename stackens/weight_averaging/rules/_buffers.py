@@ -1,8 +1,8 @@
-"""What cannot be averaged: integer and bool buffers, and tensors that share their memory."""
+"""What cannot be averaged: integer and bool buffers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stackens.schedules import Newest
 
-__all__ = ["Buffer", "merge_buffer", "tied"]
+__all__ = ["Buffer", "merge_buffer"]
 
 Buffer: TypeAlias = Literal["newest", "majority"]
 
@@ -80,34 +80,3 @@ def merge_buffer(
             np.copyto(merged, candidate, where=better)
             np.copyto(most, votes, where=better)
     return merged
-
-
-def tied(state: Mapping[str, NDArray]) -> list[tuple[str, ...]]:
-    """Return the groups of names that stand for the same memory, such as tied embeddings.
-
-    Parameters
-    ----------
-    state : mapping of str to ndarray
-        Views of the same elements in the same order count as tied; a transposed or partial
-        view does not.
-
-    Returns
-    -------
-    list of tuple of str
-        Groups of at least two names, in the order of the state.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from stackens.weight_averaging import rules
-    >>> embedding = np.zeros((3, 2))
-    >>> rules.tied({"embed": embedding, "bias": np.zeros(3), "head": embedding[:]})
-    [('embed', 'head')]
-    """
-    groups: dict[tuple, list[str]] = {}
-    for name, array in state.items():
-        if array.size:
-            place = array.__array_interface__["data"][0]
-            key = (place, array.shape, array.strides, array.dtype.str)
-            groups.setdefault(key, []).append(name)
-    return [tuple(names) for names in groups.values() if len(names) > 1]

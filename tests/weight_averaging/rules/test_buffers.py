@@ -1,9 +1,9 @@
-"""Integer and bool buffers keep their type; tied tensors are found by their memory."""
+"""Integer and bool buffers keep their type."""
 
 import numpy as np
 import pytest
 
-from stackens.weight_averaging.rules import merge_buffer, tied
+from stackens.weight_averaging.rules import merge_buffer
 
 EQUAL = np.full(3, 1 / 3)
 
@@ -58,24 +58,3 @@ def test_majority_does_not_fall_for_rounding():
 def test_unknown_choices(arguments):
     with pytest.raises(ValueError, match=f"Got '{next(iter(arguments.values()))}'"):
         merge_buffer([np.array(1)], np.ones(1), **arguments)
-
-
-def test_tied_finds_the_same_memory_only():
-    table = np.arange(9.0).reshape(3, 3)
-    state = {
-        "embed": table,
-        "other": table.copy(),
-        "head": table[:],
-        "transposed": table.T,
-        "part": table[:2],
-        "as integers": table.view("i8"),
-        "empty": np.zeros(0),
-        "empty too": np.zeros(0),
-    }
-    assert tied(state) == [("embed", "head")]
-
-
-def test_several_groups_in_order():
-    a, b = np.zeros(2), np.zeros(3)
-    assert tied({"1": a, "2": b, "3": b, "4": a, "5": a}) == [("1", "4", "5"), ("2", "3")]
-    assert tied({"1": a, "2": b}) == []

@@ -14,6 +14,7 @@ import itertools
 import numpy as np
 import pytest
 
+from stackens.weight_averaging import average
 from stackens.weight_averaging.rules import (
     RULES,
     Dare,
@@ -24,7 +25,6 @@ from stackens.weight_averaging.rules import (
     TaskArithmetic,
     Ties,
     WeightedMean,
-    merge_states,
     rounded,
 )
 from stackens.weight_averaging.rules._arithmetic import BLOCK
@@ -90,7 +90,7 @@ def test_the_laws_run_over_every_rule():
 def test_a_model_averaged_with_itself_is_that_model(rule, dtype):
     state, base = random_state(1, dtype), random_state(2, dtype)
     for weights in ("equal", WEIGHTS):
-        merged = merge_states([state] * N, weights=weights, rule=rule, base=base)
+        merged = average([state] * N, weights=weights, rule=rule, base=base)
         for name, value in state.items():
             if dtype in ("f8", "c16"):
                 np.testing.assert_allclose(merged[name], value, rtol=0, atol=4e-15)
@@ -104,7 +104,7 @@ def test_a_model_averaged_with_itself_is_that_model(rule, dtype):
 )
 def test_means_of_one_model_are_exact_in_double_precision_too(rule, dtype):
     state, base = random_state(1, dtype), random_state(2, dtype)
-    merged = merge_states([state] * N, weights=WEIGHTS, rule=rule, base=base)
+    merged = average([state] * N, weights=WEIGHTS, rule=rule, base=base)
     for name, value in state.items():
         np.testing.assert_array_equal(merged[name], value)
 
@@ -113,7 +113,7 @@ def test_means_of_one_model_are_exact_in_double_precision_too(rule, dtype):
 @every_rule
 def test_models_that_never_left_their_base_are_the_base_to_the_bit(rule, dtype):
     state = random_state(1, dtype)
-    merged = merge_states([state] * N, weights=WEIGHTS, rule=rule, base=state)
+    merged = average([state] * N, weights=WEIGHTS, rule=rule, base=state)
     for name, value in state.items():
         if rule == Slerp() and dtype in ("f8", "c16"):  # it has no base, and takes roots
             np.testing.assert_allclose(merged[name], value, rtol=4e-15)
@@ -125,7 +125,7 @@ def test_models_that_never_left_their_base_are_the_base_to_the_bit(rule, dtype):
 @every_rule
 def test_types_are_kept(rule, dtype):
     states = [random_state(seed, dtype) for seed in range(1, N + 1)]
-    merged = merge_states(states, weights=WEIGHTS, rule=rule, base=random_state(0, dtype))
+    merged = average(states, weights=WEIGHTS, rule=rule, base=random_state(0, dtype))
     for name, value in states[0].items():
         assert merged[name].dtype == value.dtype
         assert merged[name].shape == value.shape
@@ -156,10 +156,8 @@ def test_permuting_models_with_their_weights_changes_only_rounding(rule):
         permuted = FisherMean([rule.statistics[i] for i in order])
     if isinstance(rule, RegMean):
         permuted = RegMean([rule.grams[i] for i in order])
-    before = merge_states(states, weights=WEIGHTS, rule=rule, base=base)
-    after = merge_states(
-        [states[i] for i in order], weights=WEIGHTS[order], rule=permuted, base=base
-    )
+    before = average(states, weights=WEIGHTS, rule=rule, base=base)
+    after = average([states[i] for i in order], weights=WEIGHTS[order], rule=permuted, base=base)
     for name in SHAPES:
         np.testing.assert_allclose(after[name], before[name], rtol=1e-10, atol=1e-12)
 
@@ -170,16 +168,14 @@ def test_a_model_of_weight_zero_does_not_count(rule):
     base = random_state(0, "f4")
     broken = {name: np.full_like(states[0][name], np.nan) for name in SHAPES}
     weights = [0.2, 0.3, 0.5, 0.0]
-    before = merge_states(states, weights=weights, rule=rule, base=base)
-    after = merge_states(
-        [*states[:3], {**states[3], **broken}], weights=weights, rule=rule, base=base
-    )
+    before = average(states, weights=weights, rule=rule, base=base)
+    after = average([*states[:3], {**states[3], **broken}], weights=weights, rule=rule, base=base)
     fewer = rule
     if isinstance(rule, FisherMean):
         fewer = FisherMean(rule.statistics[:3])
     if isinstance(rule, RegMean):
         fewer = RegMean(rule.grams[:3])
-    without = merge_states(states[:3], weights=weights[:3], rule=fewer, base=base)
+    without = average(states[:3], weights=weights[:3], rule=fewer, base=base)
     for name in SHAPES:
         np.testing.assert_array_equal(after[name], before[name])
         np.testing.assert_allclose(without[name], before[name], rtol=1e-6, atol=1e-6)
@@ -212,4 +208,4 @@ def test_arguments_are_not_written_to(rule):
             value.flags.writeable = False
     weights = WEIGHTS.copy()
     weights.flags.writeable = False
-    merge_states(states, weights=weights, rule=rule, base=base)
+    average(states, weights=weights, rule=rule, base=base)

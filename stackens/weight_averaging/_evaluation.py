@@ -1,0 +1,104 @@
+"""Scores of models on data: with their standard errors, and the warning when an average is bad."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from stackens.exceptions import OtherBasinWarning
+
+__all__ = ["Evaluate", "Score", "is_clear", "score_of", "warn_if_worse"]
+
+Evaluate: TypeAlias = Callable[[Any], ArrayLike]
+
+
+@dataclass(frozen=True, eq=False)
+class Score:
+    """The score of a model: one number, or the mean of one number for each row.
+
+    Parameters
+    ----------
+    values : array of shape (n_rows,) or (1,)
+    """
+
+    values: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def se(self) -> float:
+        """One standard error over the rows; NaN for a single number."""
+        n = len(self.values)
+        return float(self.values.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+
+
+def score_of(evaluate: Evaluate, model: Any) -> Score:
+    """Return what ``evaluate`` says about a model.
+
+    Raises
+    ------
+    ValueError
+        If that is not a number or one number for each row, or not finite.
+    """
+    values = np.atleast_1d(np.asarray(evaluate(model), dtype=np.float64))
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        shown = values if values.size < 5 else f"an array of shape {values.shape}"
+        raise ValueError(
+            "evaluate(model) must return a finite number, or one for each row. Got "
+            f"{shown}. Return a mean score, or a score for each row."
+        )
+    return Score(values)
+
+
+def is_clear(drop: Score, level: float, *, greater_is_better: bool) -> bool:
+    """Whether models are worse by so much that noise and habit do not explain it.
+
+    A score above zero must fall by 2% (the threshold of Frankle et al.), a loss rise by 10%,
+    relative to ``level``; and by two standard errors where there are rows.
+
+    References
+    ----------
+    Frankle et al. (2020), "Linear mode connectivity and the lottery ticket hypothesis",
+    arXiv:1912.05671.
+    """
+    share = 0.02 if greater_is_better and level > 0 else 0.10
+    noise = 0.0 if np.isnan(drop.se) else 2 * drop.se
+    return drop.mean > max(share * abs(level), noise)
+
+
+def warn_if_worse(
+    average: Score,
+    ingredients: Sequence[Score],
+    weights: NDArray[np.float64],
+    *,
+    greater_is_better: bool,
+    what: str = "The average",
+    stacklevel: int = 2,
+) -> None:
+    """Warn if an average is clearly worse than its ingredients are, in the mean by weight.
+
+    Warns
+    -----
+    OtherBasinWarning
+    """
+    expected = np.einsum("m,mr->r", weights, [one.values for one in ingredients])
+    sign = 1.0 if greater_is_better else -1.0
+    drop = Score(sign * (expected - average.values))
+    if is_clear(drop, float(expected.mean()), greater_is_better=greater_is_better):
+        warnings.warn(
+            f"{what} is worse than its ingredients: {average.mean:.4g} against "
+            f"{expected.mean():.4g} in the mean. The models lie in different basins of the loss, "
+            "and a point between them is no model worth keeping. Start them from one shared "
+            "initialisation, align them before averaging, or keep them apart: blend their "
+            "predictions (BlendedClassifier, BlendedRegressor) or distil them into one model "
+            "(DistilledClassifier, DistilledRegressor).",
+            OtherBasinWarning,
+            stacklevel=stacklevel + 1,
+        )

@@ -1,0 +1,317 @@
+"""Soups: of several models fine-tuned from one start, those that go well together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from stackens import schedules
+from stackens.displays import WeightCurvesDisplay
+from stackens.schedules import Schedule
+from stackens.weight_averaging._checkpoints import Checkpoints, labelled, running_averages
+from stackens.weight_averaging._evaluation import Evaluate, Score, score_of, warn_if_worse
+from stackens.weight_averaging._running import RunningSums
+
+__all__ = ["Soup", "average_best_n", "greedy_soup"]
+
+
+@dataclass(frozen=True, eq=False)
+class Soup:
+    """An average of chosen models.
+
+    Parameters
+    ----------
+    model : object
+        The average: the same kind of thing as the models, ready to predict.
+    weights : array of shape (n_models,)
+        How much each model counts, in the order given; 0 for those not chosen.
+    score : float
+        Of the average, on the data that it was chosen on; NaN where nothing was evaluated.
+    trials : DataFrame
+        See :meth:`frame`.
+    greater_is_better : bool
+    """
+
+    model: Any
+    weights: NDArray[np.float64]
+    score: float
+    trials: pd.DataFrame = field(repr=False)
+    greater_is_better: bool = True
+
+    def frame(self) -> pd.DataFrame:
+        """Return what was tried, in order.
+
+        Returns
+        -------
+        DataFrame
+            ``order`` from 1; ``model``, its name; ``score`` of the model alone; ``soup_score``
+            with it in the average (NaN where that was not tried); ``taken``, whether it stayed
+            there; and ``weight``, how much the model counts in the end.
+        """
+        return self.trials.copy()
+
+    def plot(self, ax: Any = None) -> WeightCurvesDisplay:
+        """Draw the models alone as points, and the average after each trial as lines.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or None, default=None
+
+        Returns
+        -------
+        WeightCurvesDisplay
+        """
+        trials = self.trials.assign(x=self.trials["order"], se=np.nan)
+        alone = trials.assign(series="model alone", kind="single")
+        tried = trials.assign(series="average with it", kind="average", score=trials["soup_score"])
+        best = tried.assign(series="soup", score=tried["score"].where(trials["taken"]).ffill())
+        return WeightCurvesDisplay(
+            pd.concat([alone, tried, best]).dropna(subset=["score"]),
+            x_label="models in the order in which they were tried",
+            lower_is_better=not self.greater_is_better,
+        ).plot(ax)
+
+
+def greedy_soup(
+    models: Sequence[Any] | Mapping[str, Any],
+    evaluate: Evaluate,
+    *,
+    rounds: int = 1,
+    network: Any = None,
+    greater_is_better: bool = True,
+) -> Soup:
+    """Add models to an average, from the best down, and keep each with which it is no worse.
+
+    Never worse than the best model on the data that ``evaluate`` uses. The soup is a running sum
+    in double precision, so adding many models adds no rounding.
+
+    Parameters
+    ----------
+    models : sequence, or dict of str to model
+        Models of any kind that `average` takes, or paths of files (each is read once to be scored
+        and once more in each round).
+    evaluate : callable
+        ``evaluate(model)`` gives a score, or one for each row, on validation data. It must not
+        keep the model, which is overwritten afterwards.
+    rounds : int, default=1
+        How often to go through the list. From the second round on models can be taken again, so
+        that weights get finer; a later round in which none was taken is the last.
+    network : model or None, default=None
+        The model that state dicts or files belong to: ``evaluate`` gets copies of it, and the
+        result is one.
+    greater_is_better : bool, default=True
+        Whether that is so for ``evaluate``; False for a loss.
+
+    Returns
+    -------
+    Soup
+        With ``model``, ``weights``, ``score``, ``frame()`` and ``plot()``.
+
+    Raises
+    ------
+    ValueError
+        If models differ or hold NaN, or ``rounds`` is below one.
+
+    Warns
+    -----
+    OtherBasinWarning
+        If only the best model is left, because it is in no basin with any other.
+
+    References
+    ----------
+    Wortsman et al. (2022), "Model soups", arXiv:2203.05482, recipe 1.
+
+    Caruana et al. (2004), "Ensemble selection from libraries of models", ICML 2004,
+    DOI 10.1145/1015330.1015432, for taking models again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> models = {"a": {"w": np.array([0.8])}, "b": {"w": np.array([1.3])}, "c": {"w": np.zeros(1)}}
+    >>> def loss(model):
+    ...     return np.abs(model["w"] - 1.0)
+    >>> soup = wa.greedy_soup(models, loss, greater_is_better=False)
+    >>> soup.frame()[["model", "score", "soup_score", "taken", "weight"]]
+      model  score  soup_score  taken  weight
+    0     a    0.2        0.20   True     0.5
+    1     b    0.3        0.05   True     0.5
+    2     c    1.0        0.30  False     0.0
+    """
+    if rounds < 1:
+        raise ValueError(
+            f"The 'rounds' parameter must be at least 1. Got {rounds!r}. Give 1 to go through the "
+            "models once."
+        )
+    names, listed = labelled(models)
+    sign = 1.0 if greater_is_better else -1.0
+    singles = _singles(evaluate, names, listed, network)
+    order = _best_first(singles, sign)
+    opened, sums = Checkpoints(network), RunningSums()
+    sums.add(opened.open(listed[order[0]], names[order[0]])[1], [1.0], names[order[0]])
+    counts, soup = np.eye(len(listed))[order[0]], singles[order[0]]
+    trials = [(order[0], soup.mean, True)]
+    averages: list[tuple[Score, NDArray]] = []
+    for turn in range(rounds):
+        before = counts.copy()
+        for k in order if turn else order[1:]:
+            _, arrays = opened.open(listed[k], names[k])
+            total = counts.sum() + 1
+            mixed = sums.mixed([1 / total], 1 / total, arrays, integers="first")
+            tried = score_of(evaluate, opened.written(mixed))
+            averages.append((tried, (counts + np.eye(len(listed))[k]) / total))
+            taken = sign * tried.mean >= sign * soup.mean
+            trials.append((k, tried.mean, taken))
+            if taken:
+                sums.add(arrays, [1.0], names[k])
+                counts[k], soup = counts[k] + 1, tried
+        if turn and (counts == before).all():
+            break
+    if np.count_nonzero(counts) == 1 and averages:
+        tried, shares = max(averages, key=lambda pair: sign * pair[0].mean)
+        warn_if_worse(
+            tried,
+            singles,
+            shares,
+            greater_is_better=greater_is_better,
+            what="Even the best average with another model",
+        )
+    weights = counts / counts.sum()
+    model = opened.kept(sums.mixed([1 / counts.sum()], integers="first"))
+    frame = _frame(names, singles, trials, weights)
+    return Soup(model, weights, soup.mean, frame, greater_is_better)
+
+
+def average_best_n(
+    models: Sequence[Any] | Mapping[str, Any],
+    evaluate: Evaluate | ArrayLike,
+    n: int | None = None,
+    *,
+    weights: str | Schedule = "equal",
+    network: Any = None,
+    greater_is_better: bool = True,
+) -> Soup:
+    """Average the n best models, or as many of the best as give the best average.
+
+    Parameters
+    ----------
+    models : sequence, or dict of str to model
+        Models of any kind that `average` takes, or paths of files.
+    evaluate : callable or array-like of shape (n_models,)
+        ``evaluate(model)`` gives a score, or one for each row, on validation data; it must not
+        keep the model, which is overwritten afterwards. Or the scores, if they are known already:
+        then ``n`` must be given.
+    n : int or None, default=None
+        How many models; None tries all numbers and keeps the best average.
+    weights : str or callable, default="equal"
+        A schedule; the best model has the place of the newest.
+    network : model or None, default=None
+        The model that state dicts or files belong to: ``evaluate`` gets copies of it, and the
+        result is one.
+    greater_is_better : bool, default=True
+        Whether that is so for the scores; False for losses.
+
+    Returns
+    -------
+    Soup
+        With ``model``, ``weights``, ``score``, ``frame()`` and ``plot()``.
+
+    Raises
+    ------
+    ValueError
+        If models differ or hold NaN, there are not so many, or ``n`` is missing beside scores.
+
+    Warns
+    -----
+    OtherBasinWarning
+        If the average is clearly worse than its ingredients.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> models = [{"w": np.array([value])} for value in (0.8, 1.3, 0.0)]
+    >>> wa.average_best_n(models, [0.9, 0.8, 0.1], n=2).model
+    {'w': array([1.05])}
+    """
+    names, listed = labelled(models)
+    if (n is None and not callable(evaluate)) or (n is not None and not 1 <= n <= len(listed)):
+        raise ValueError(
+            f"The 'n' parameter must be between 1 and the number of models, {len(listed)}, or None "
+            f"where 'evaluate' is a callable. Got {n!r}. Say how many of the best to average."
+        )
+    sign = 1.0 if greater_is_better else -1.0
+    if callable(evaluate):
+        singles = _singles(evaluate, names, listed, network)
+    else:
+        singles = _given(evaluate, len(listed))
+    order = _best_first(singles, sign)
+    models, names_best_first = [listed[k] for k in order], [names[k] for k in order]
+    rows = [schedules.resolve(weights, m, newest="first") for m in range(1, len(order) + 1)]
+    trials = np.full(len(order), np.nan)
+    opened = Checkpoints(network)
+    size = n or 0
+    if n is None and callable(evaluate):
+        running = running_averages(opened, models, names_best_first, rows)
+        for i, (_, averages) in enumerate(running):
+            trials[i] = score_of(evaluate, opened.written(averages[i])).mean
+        size = int(np.argmax(sign * trials)) + 1
+    running = running_averages(opened, models[:size], names_best_first[:size], [rows[size - 1]])
+    model = [opened.kept(averages[0]) for _, averages in running if averages].pop()
+    shares = np.zeros(len(listed))
+    shares[order[:size]] = rows[size - 1]
+    soup = Score(np.array([np.nan]))
+    if callable(evaluate):
+        soup = score_of(evaluate, model)
+        trials[size - 1] = soup.mean
+        warn_if_worse(soup, singles, shares, greater_is_better=greater_is_better)
+    tried = [(k, trial, i < size) for i, (k, trial) in enumerate(zip(order, trials, strict=True))]
+    return Soup(model, shares, soup.mean, _frame(names, singles, tried, shares), greater_is_better)
+
+
+def _singles(
+    evaluate: Evaluate, names: Sequence[str], models: Sequence[Any], network: Any
+) -> list[Score]:
+    """Return the score of each model alone."""
+    opened = Checkpoints(network)
+    return [
+        score_of(evaluate, opened.open(model, name)[0])
+        for name, model in zip(names, models, strict=True)
+    ]
+
+
+def _given(scores: Any, n: int) -> list[Score]:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.shape != (n,) or not np.isfinite(values).all():
+        raise ValueError(
+            f"Scores must be one finite number for each of {n} models. Got {scores!r}. Give them "
+            "in the order of the models."
+        )
+    return [Score(np.array([value])) for value in values]
+
+
+def _best_first(singles: Sequence[Score], sign: float) -> NDArray[np.intp]:
+    return np.argsort([-sign * single.mean for single in singles], kind="stable")
+
+
+def _frame(
+    names: Sequence[str],
+    singles: Sequence[Score],
+    trials: Sequence[tuple[int, float, bool]],
+    weights: NDArray,
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "order": np.arange(1, len(trials) + 1),
+            "model": [names[k] for k, *_ in trials],
+            "score": [singles[k].mean for k, *_ in trials],
+            "soup_score": [tried for _, tried, _ in trials],
+            "taken": [taken for *_, taken in trials],
+            "weight": [weights[k] for k, *_ in trials],
+        }
+    )

@@ -1,0 +1,228 @@
+"""Number formats in files: their names and sizes, exact widening to double, one rounding back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["DTYPES", "DType", "by_name", "round_into", "widen", "widen_into"]
+
+
+@dataclass(frozen=True)
+class DType:
+    """A number format, under the name that safetensors gives it.
+
+    Parameters
+    ----------
+    code : str
+        Such as ``"BF16"``.
+    name : str
+        What numpy and torch call it, such as ``"bfloat16"``.
+    storage : numpy.dtype
+        How numpy sees the bytes: the format itself, or unsigned integers for those that numpy does
+        not know (bfloat16 and the 8-bit floats).
+    kind : {"float", "complex", "integer"}
+        Integers (bool among them) are never averaged.
+    """
+
+    code: str
+    name: str
+    storage: np.dtype
+    kind: str
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one number."""
+        return self.storage.itemsize
+
+    @property
+    def native(self) -> bool:
+        """Whether numpy knows the format."""
+        return self.storage.name == self.name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_TABLE = (
+    ("F64", "float64", "<f8", "float"),
+    ("F32", "float32", "<f4", "float"),
+    ("F16", "float16", "<f2", "float"),
+    ("BF16", "bfloat16", "<u2", "float"),
+    ("F8_E4M3", "float8_e4m3fn", "<u1", "float"),
+    ("F8_E5M2", "float8_e5m2", "<u1", "float"),
+    ("C64", "complex64", "<c8", "complex"),
+    ("C128", "complex128", "<c16", "complex"),
+    ("I64", "int64", "<i8", "integer"),
+    ("I32", "int32", "<i4", "integer"),
+    ("I16", "int16", "<i2", "integer"),
+    ("I8", "int8", "<i1", "integer"),
+    ("U64", "uint64", "<u8", "integer"),
+    ("U32", "uint32", "<u4", "integer"),
+    ("U16", "uint16", "<u2", "integer"),
+    ("U8", "uint8", "<u1", "integer"),
+    ("BOOL", "bool", "?", "integer"),
+)
+DTYPES = {code: DType(code, name, np.dtype(storage), kind) for code, name, storage, kind in _TABLE}
+_BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
+
+# How many bits of the significand are stored, and the exponent of the smallest normal number.
+_SHORT = {"BF16": (7, -126), "F8_E4M3": (3, -6), "F8_E5M2": (2, -14)}
+
+_PIECE = 1 << 14  # numbers rounded at a time, so that what is computed on the way stays in cache
+
+
+def by_name(dtype: Any) -> DType:
+    """Return the format that is called so: a numpy or torch dtype, or a name in any spelling.
+
+    Raises
+    ------
+    ValueError
+        If there is no such format.
+    """
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    name = name.removeprefix("torch.")
+    found = DTYPES.get(name) or _BY_NAME.get(name) or _BY_NAME.get(f"{name}fn")
+    if found is None:
+        raise ValueError(
+            f"The dtype must be one of {', '.join(_BY_NAME)}. Got {dtype!r}. Choose one of these."
+        )
+    return found
+
+
+@lru_cache
+def _decoded(code: str) -> NDArray[np.float64]:
+    """All 256 values of an 8-bit format."""
+    stored, smallest = _SHORT[code]
+    bits = np.arange(256)
+    exponent, fraction = (bits & 0x7F) >> stored, bits & ((1 << stored) - 1)
+    significand = np.where(exponent > 0, fraction + (1 << stored), fraction)
+    values = np.ldexp(significand.astype(float), np.maximum(exponent, 1) - 1 + smallest - stored)
+    if code == "F8_E5M2":  # as in IEEE 754; E4M3 has no infinity and one NaN
+        values = np.where(exponent == 31, np.where(fraction == 0, np.inf, np.nan), values)
+    else:
+        values[bits & 0x7F == 0x7F] = np.nan
+    return np.where(bits >= 128, -values, values)
+
+
+def widen_into(raw: NDArray, dtype: DType, out: NDArray[np.float64], scratch: NDArray) -> None:
+    """Write stored numbers as doubles, exactly. A complex number counts as two.
+
+    Parameters
+    ----------
+    raw : array of dtype.storage
+    dtype : DType
+    out : array of float64
+    scratch : array of uint32
+        Memory to work in, as long as ``raw``: asking for it each time costs more than the work.
+    """
+    if dtype.code == "BF16":  # the upper half of a float32
+        np.copyto(scratch, raw)
+        np.left_shift(scratch, 16, out=scratch)
+        np.copyto(out, scratch.view(np.float32))
+    elif dtype.code in _SHORT:
+        np.take(_decoded(dtype.code), raw, out=out, mode="clip")
+    elif dtype.kind == "complex":
+        np.copyto(out, raw.view(raw.real.dtype))
+    else:
+        np.copyto(out, raw)
+
+
+def widen(raw: NDArray, dtype: DType) -> NDArray:
+    """Return stored numbers as they are if numpy knows the format, else as float32, exactly."""
+    if dtype.native:
+        return raw
+    if dtype.code == "BF16":
+        return (raw.astype(np.uint32) << 16).view(np.float32)
+    return _decoded(dtype.code).astype(np.float32)[raw]
+
+
+def round_into(values: NDArray, dtype: DType, out: NDArray) -> None:
+    """Round numbers once, ties to even, and write them as the format stores them.
+
+    Parameters
+    ----------
+    values : array of float32, float64, complex64 or complex128
+        A complex number may also come as two real ones.
+    dtype : DType
+    out : array of dtype.storage
+
+    Raises
+    ------
+    FloatingPointError
+        If a finite number is too large for the format.
+    """
+    with np.errstate(over="raise", invalid="ignore"):
+        if dtype.code not in _SHORT:
+            pairs = dtype.kind == "complex" and values.dtype.kind != "c"
+            np.copyto(out.view(out.real.dtype) if pairs else out, values, casting="unsafe")
+            return
+        for start in range(0, len(values), _PIECE):
+            piece = values[start : start + _PIECE].astype(np.float64, copy=False)
+            if dtype.code == "BF16":
+                out[start : start + _PIECE] = _bfloat16(piece)
+            else:
+                rounded = _nearest_short(piece, *_SHORT[dtype.code])
+                out[start : start + _PIECE] = _encoded(rounded, dtype.code)
+
+
+def _bfloat16(values: NDArray[np.float64]) -> NDArray[np.uint32]:
+    """Return the patterns of doubles, rounded by way of float32 where that is the same."""
+    nearest = values.astype(np.float32).view(np.uint32)
+    patterns = nearest >> 16
+    patterns &= 1
+    patterns += 0x7FFF
+    patterns += nearest
+    patterns >>= 16
+    # A float32 halfway between two patterns does not say on which side of it the double was; and
+    # infinity may be new.
+    nearest &= 0xFFFF
+    unsure = np.flatnonzero((nearest == 0x8000) | ((patterns << 17) >= 0xFF000000))
+    if len(unsure):
+        exact = _nearest_short(values[unsure], *_SHORT["BF16"])
+        patterns[unsure] = exact.astype(np.float32).view(np.uint32) >> 16
+    return patterns
+
+
+def _nearest_short(values: NDArray[np.float64], stored: int, smallest: int) -> NDArray[np.float64]:
+    """Round doubles to so many stored bits of the significand, ties to even.
+
+    Adding half a unit of the last bit to the pattern of a double carries into the exponent where
+    it should; below the smallest normal number the unit no longer shrinks.
+    """
+    bits, drop = values.view(np.uint64), 52 - stored
+    patterns = bits >> np.uint64(drop)
+    patterns &= np.uint64(1)
+    patterns += np.uint64((1 << (drop - 1)) - 1)
+    patterns += bits
+    patterns &= np.uint64((1 << 64) - (1 << drop))
+    rounded = patterns.view(np.float64)
+    odd = ~(np.abs(values) >= 2.0**smallest)  # zero and NaN too
+    if odd.any():
+        unit = 2.0 ** (smallest - stored)
+        rounded[odd] = np.rint(values[odd] / unit) * unit
+    return rounded
+
+
+@lru_cache
+def _magnitudes(code: str) -> NDArray[np.float64]:
+    """Return the finite values of an 8-bit format from zero up; the position is the pattern."""
+    values = _decoded(code)[:128]
+    return values[np.isfinite(values)]
+
+
+def _encoded(rounded: NDArray[np.float64], code: str) -> NDArray[np.uint8]:
+    """Return the patterns of numbers that an 8-bit format holds exactly."""
+    magnitudes = _magnitudes(code)
+    size = np.abs(rounded)
+    if (np.isfinite(size) & (size > magnitudes[-1])).any():
+        raise FloatingPointError(f"overflow in {code}")
+    pattern = np.searchsorted(magnitudes, size).astype(np.uint8)
+    pattern[np.isinf(size)] = 0x7C if code == "F8_E5M2" else 0x7F
+    pattern[np.isnan(size)] = 0x7F
+    pattern[np.signbit(rounded)] |= 0x80
+    return pattern

@@ -1,0 +1,250 @@
+"""Where the numbers of a tensor lie, and how any piece of them is read into a buffer."""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackens.weight_averaging.files._dtypes import DType, widen
+
+__all__ = ["Deflated", "Extent", "InMemory", "OpenFiles", "Source", "Strided", "Tensor", "Window"]
+
+
+class OpenFiles:
+    """Open files of one thread, each with a position of its own; the least used is closed first.
+
+    Reading is ``seek`` and ``readinto`` on an unbuffered file: as fast as ``preadv``, everywhere.
+    """
+
+    def __init__(self, limit: int = 64) -> None:
+        self._limit = limit
+        self._open: OrderedDict[Hashable, Any] = OrderedDict()
+
+    def get(self, key: Hashable, opener: Callable[[], Any]) -> Any:
+        """Return what was opened under this key, or open it."""
+        if key in self._open:
+            self._open.move_to_end(key)
+        else:
+            if len(self._open) >= self._limit:
+                self._open.popitem(last=False)[1].close()
+            self._open[key] = opener()
+        return self._open[key]
+
+    def read_into(self, path: Path, offset: int, out: NDArray) -> None:
+        """Fill a contiguous array with the bytes at an offset of a file."""
+        file = self.get(path, lambda: path.open("rb", buffering=0))
+        file.seek(offset)
+        _fill(file, out, path)
+
+    def __enter__(self) -> OpenFiles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def _fill(file: Any, out: NDArray, path: Path) -> None:
+    """Read until the array is full."""
+    view = out.view(np.uint8).data
+    while view:
+        count = file.readinto(view)
+        if not count:
+            raise ValueError(
+                f"{path} ends too early: {len(view)} more bytes were expected. It was cut short or "
+                "changed while it was read. Write or fetch it again."
+            )
+        view = view[count:]
+
+
+class Source(Protocol):
+    """Numbers of a tensor, in C order. Two names with equal sources are tied weights."""
+
+    @property
+    def in_order(self) -> bool:
+        """Whether pieces should be read one after another, because skipping is slow."""
+        ...
+
+    def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        """Fill a flat array with the numbers from ``start`` on."""
+        ...
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Numbers that lie as they are, in one piece, at an offset of a file."""
+
+    path: Path
+    offset: int
+    in_order = False
+
+    def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        files.read_into(self.path, self.offset + start * out.itemsize, out)
+
+
+@dataclass(frozen=True)
+class Strided:
+    """A view that is not in C order: transposed, channels last, Fortran order, or expanded.
+
+    Parameters
+    ----------
+    path : Path
+    offset : int
+        Bytes before the first number of the view.
+    shape, strides : tuple of int
+        As in numpy, but strides count numbers. None is negative.
+    """
+
+    path: Path
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+    in_order = False
+
+    def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        last = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
+        stored = np.memmap(self.path, out.dtype, mode="r", offset=self.offset, shape=(last + 1,))
+        view = np.ndarray(
+            self.shape, out.dtype, stored, strides=[step * out.itemsize for step in self.strides]
+        )
+        out[:] = view.flat[start : start + len(out)]
+
+
+@dataclass(frozen=True)
+class Deflated:
+    """Numbers in a compressed entry of a zip file, after some bytes of a header."""
+
+    path: Path
+    entry: str
+    skip: int
+    in_order = True
+
+    def _open(self) -> Any:
+        with zipfile.ZipFile(self.path) as archive:  # stays open as long as its entry
+            return archive.open(self.entry)
+
+    def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        stream = files.get((self.path, self.entry), self._open)
+        try:
+            stream.seek(self.skip + start * out.itemsize)
+            _fill(stream, out, self.path)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(
+                f"{self.path} must be a whole file. Got an entry {self.entry!r} that does not "
+                f"decompress ({error}). Write or fetch it again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class InMemory:
+    """Numbers that are in memory already, because their file can't be read in place."""
+
+    array: NDArray = field(compare=False)
+    identity: Hashable
+    in_order = False
+
+    def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        out[:] = self.array.flat[start : start + len(out)]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor in a file: its format, its shape and where its numbers are.
+
+    ``numpy.asarray`` reads it whole, in a type that numpy knows.
+    """
+
+    dtype: DType
+    shape: tuple[int, ...]
+    source: Source
+
+    @property
+    def size(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its numbers take."""
+        return self.size * self.dtype.itemsize
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray:
+        raw = np.empty(self.size, self.dtype.storage)
+        with OpenFiles() as files:
+            self.source.read_into(0, raw, files)
+        array = widen(raw, self.dtype).reshape(self.shape)
+        return array if dtype is None else array.astype(dtype)
+
+
+class Window(io.RawIOBase):
+    """A part of an open file, as a file: an HDF5 file inside a zip file.
+
+    Parameters
+    ----------
+    file : unbuffered binary file
+    offset : int
+        Where the part begins.
+    size : int or None
+        Its length in bytes, or None for one that is still being written and grows.
+    """
+
+    def __init__(self, file: Any, offset: int, size: int | None = None) -> None:
+        self._file, self._offset, self._size = file, offset, size
+        self._position = 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return self._size is None
+
+    def _length(self) -> int:
+        if self._size is not None:
+            return self._size
+        return max(0, self._file.seek(0, io.SEEK_END) - self._offset)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: None}[whence]
+        self._position = offset + (self._length() if start is None else start)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        if self._size is not None:
+            view = view[: max(0, self._size - self._position)]
+        self._file.seek(self._offset + self._position)
+        count = self._file.readinto(view)
+        self._position += count
+        return count
+
+    def write(self, buffer: Any) -> int:
+        self._file.seek(self._offset + self._position)
+        count = self._file.write(buffer)
+        self._position += count
+        return count
+
+    def truncate(self, size: int | None = None) -> int:
+        size = self._position if size is None else size
+        self._file.truncate(self._offset + size)
+        return size
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()

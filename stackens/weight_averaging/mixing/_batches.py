@@ -1,0 +1,106 @@
+"""Batches for learning: from arrays, or from anything that can be gone through again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Batches", "split_arrays"]
+
+
+class Batches:
+    """Goes through data once per epoch and brings each batch to the network.
+
+    Parameters
+    ----------
+    data : tuple of arrays, iterable, or callable
+        A tuple of arrays or tensors with the same number of rows, such as ``(X, y)``, is cut
+        into batches; an iterable of batches (a torch ``DataLoader``, a list) is taken as it is,
+        and a function without arguments must return a new iterator for each epoch.
+    batch_size : int
+        Rows in a batch that is cut from arrays.
+    like : torch.Tensor
+        Batches go to its device, and numbers of double precision in numpy arrays to its type.
+    """
+
+    def __init__(self, data: Any, batch_size: int, like: Any) -> None:
+        self._data = data
+        self._batch_size = batch_size
+        self._like = like
+
+    def epoch(self, rng: np.random.Generator | None = None) -> Iterator[Any]:
+        """Yield the batches of one epoch; rows of arrays are shuffled by `rng` if given."""
+        if not is_arrays(self._data):
+            source = self._data() if callable(self._data) else self._data
+            yield from (_to(batch, self._like) for batch in source)
+            return
+        n_rows = len(self._data[0])
+        order = np.arange(n_rows) if rng is None else rng.permutation(n_rows)
+        for start in range(0, n_rows, self._batch_size):
+            rows = order[start : start + self._batch_size]
+            yield tuple(_to(array[rows], self._like) for array in self._data)
+
+
+def is_arrays(data: Any) -> bool:
+    """Tell whether data are a tuple of arrays with as many rows each."""
+    return (
+        isinstance(data, tuple)
+        and len(data) > 0
+        and all(hasattr(array, "shape") and len(array.shape) > 0 for array in data)
+    )
+
+
+def split_arrays(
+    data: Any, validation: Any, fraction: float, rng: np.random.Generator
+) -> tuple[Any, Any]:
+    """Return training and validation data; rows of arrays are held out when none are given.
+
+    Raises
+    ------
+    ValueError
+        If arrays differ in length, or rows to hold out are neither given nor to be had.
+    """
+    if isinstance(data, Iterator):
+        raise ValueError(
+            "The 'data' parameter must be something that can be gone through again in each epoch. "
+            f"Got {type(data).__name__}, which ends after one. Pass the function that makes it."
+        )
+    if not is_arrays(data):
+        if validation is None:
+            raise ValueError(
+                "Learning stops early on held-out rows. Got batches as 'data' and no "
+                "'validation'. Pass validation=, or arrays as data=(X, y), of which a part is "
+                "held out."
+            )
+        return data, validation
+    data = tuple(array.to_numpy() if hasattr(array, "to_numpy") else array for array in data)
+    lengths = [len(array) for array in data]
+    if len(set(lengths)) > 1 or lengths[0] < 2:
+        raise ValueError(
+            f"The arrays of 'data' must have the same number of rows, at least 2. Got {lengths}."
+        )
+    if validation is not None:
+        return data, validation
+    order = rng.permutation(lengths[0])
+    n_held_out = min(max(1, round(fraction * lengths[0])), lengths[0] - 1)
+    held_out, kept = order[:n_held_out], order[n_held_out:]
+    return tuple(a[kept] for a in data), tuple(a[held_out] for a in data)
+
+
+def _to(batch: Any, like: Any) -> Any:
+    """Turn arrays into tensors on the device of `like`, inside tuples, lists and dicts too."""
+    import torch
+
+    if isinstance(batch, np.ndarray):
+        batch = torch.from_numpy(np.ascontiguousarray(batch))
+        if batch.dtype == torch.float64:
+            batch = batch.to(like.dtype)
+    if isinstance(batch, torch.Tensor):
+        return batch.to(like.device)
+    if isinstance(batch, dict):
+        return {key: _to(value, like) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        return type(batch)(_to(value, like) for value in batch)
+    return batch

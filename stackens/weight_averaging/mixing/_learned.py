@@ -1,0 +1,78 @@
+"""What learning to mix gives: the model, its weights, and how the learning went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["LearnedMixing"]
+
+
+@dataclass(frozen=True)
+class LearnedMixing:
+    """Networks of one architecture mixed with learnt weights.
+
+    Parameters
+    ----------
+    model : object
+        The mixture: the same kind of thing as the models, ready to predict.
+    weights : array of shape (n_groups, n_models)
+        The weight of each model in each group of tensors.
+    bias : array of shape (n_groups,)
+        What is added to every number of a group; zeros unless asked for.
+    groups : dict of str -> list of str
+        The tensors of each group.
+    names : sequence of str
+        What the models are called.
+    loss : float
+        Loss on the held-out rows; minus the score where weights were searched by a score.
+    start_loss : float
+        The same at the start, the best of equal weights, each model alone and the greedy soup.
+    history : list of dict
+        One for each epoch: ``epoch``, ``train_loss``, ``validation_loss``.
+    """
+
+    model: Any
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    groups: Mapping[str, list[str]]
+    names: Sequence[str]
+    loss: float
+    start_loss: float
+    history: list[dict[str, float]] = field(repr=False)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the weights: a row for each group, a column for each model, and the bias."""
+        frame = pd.DataFrame(self.weights, pd.Index(self.groups, name="group"), list(self.names))
+        return frame.assign(bias=self.bias) if self.bias.any() else frame
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the weights of each group as a stacked bar.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        from stackens._core._optional import require
+
+        require("matplotlib", extra="plot", purpose="LearnedMixing.plot()")
+        ax = self.frame()[list(self.names)].plot.barh(
+            stacked=bool((self.weights >= 0).all()),
+            ax=ax,
+            width=0.85,
+            colormap="tab10" if len(self.names) <= 10 else "turbo",
+        )
+        ax.invert_yaxis()
+        ax.set(xlabel="weight of the model", ylabel="tensors mixed together")
+        ax.legend(title="model", bbox_to_anchor=(1.0, 1.0), loc="upper left")
+        return ax

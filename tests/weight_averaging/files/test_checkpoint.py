@@ -1,0 +1,139 @@
+"""Checkpoints of all formats are recognised by content, alone, in shards and in folders."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from stackens.exceptions import StackensWarning
+from stackens.weight_averaging.files._checkpoint import (
+    open_all,
+    open_checkpoint,
+    read_checkpoint,
+    with_names_of,
+)
+
+
+def write_safetensors(path, arrays):
+    pytest.importorskip("safetensors.numpy").save_file(arrays, path)
+    return path
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """A folder as Hugging Face writes it, with two shards."""
+    write_safetensors(tmp_path / "model-1.safetensors", {"a": np.float32([1, 2])})
+    write_safetensors(tmp_path / "model-2.safetensors", {"b": np.float32([3])})
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    (tmp_path / "config.json").write_text("{}")
+    return tmp_path
+
+
+def test_the_content_says_the_format(tmp_path):
+    torch, h5py = pytest.importorskip("torch"), pytest.importorskip("h5py")
+    arrays = {"w": np.float32([[1, 2]])}
+    np.savez(tmp_path / "npz", **arrays)
+    (tmp_path / "npz.npz").rename(tmp_path / "npz")
+    write_safetensors(tmp_path / "safetensors", arrays)
+    torch.save({"model": {"w": torch.tensor([[1.0, 2.0]])}}, tmp_path / "torch")
+    with h5py.File(tmp_path / "hdf5", "w") as file:
+        file["w"] = arrays["w"]
+    for kind in ("npz", "safetensors", "torch", "hdf5"):
+        found = open_checkpoint(tmp_path / kind)
+        assert found.format == kind
+        assert found.files == (tmp_path / kind,)
+        np.testing.assert_array_equal(read_checkpoint(tmp_path / kind)["w"], arrays["w"])
+
+
+def test_files_of_old_torch_are_read_with_a_warning(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "old.pt"
+    torch.save({"w": torch.ones(2)}, path, _use_new_zipfile_serialization=False)
+    with pytest.warns(StackensWarning, match=r"old.pt.*held in memory"):
+        assert read_checkpoint(path)["w"].tolist() == [1, 1]
+
+
+def test_names_are_compared_without_wrappers(tmp_path):
+    path = tmp_path / "model.npz"
+    np.savez(path, **{"module._orig_mod.w": np.ones(2), "module.b": np.zeros(1)})
+    found = open_checkpoint(path)
+    assert list(found.tensors) == ["w", "b"]
+    assert found.own_names == {"w": "module._orig_mod.w", "b": "module.b"}
+    np.savez(path, **{"_orig_mod.w": np.ones(2), "w": np.zeros(1)})
+    with pytest.raises(ValueError, match=r"Names must differ without 'module.'"):
+        open_checkpoint(path)
+
+
+def test_shards_and_folders(shards):
+    for path in (shards, shards / "model.safetensors.index.json"):
+        found = open_checkpoint(path)
+        assert found.path == path
+        assert list(found.tensors) == ["a", "b"]
+        assert [file.name for file in found.files] == ["model-1.safetensors", "model-2.safetensors"]
+        np.testing.assert_array_equal(np.asarray(found.tensors["b"]), [3])
+
+
+def test_damaged_folders_are_refused(shards):
+    index = shards / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"c": "model-1.safetensors"}}')
+    with pytest.raises(ValueError, match=r"must agree with its shards. Got no 'c' in model-1"):
+        open_checkpoint(shards)
+    index.write_text('{"weight_map": {"a": "../model-1.safetensors", "b": "gone.safetensors"}}')
+    with pytest.raises(ValueError, match=r"'../model-1.safetensors', 'gone.safetensors'.*missing"):
+        open_checkpoint(shards)
+    for content in ("[]", '{"weight_map": ["a"]}', "no json"):
+        index.write_text(content)
+        with pytest.raises(ValueError, match=r"without a valid 'weight_map'"):
+            open_checkpoint(shards)
+    index.unlink()
+    with pytest.raises(ValueError, match=r"A folder must hold weights as Hugging Face"):
+        open_checkpoint(shards)
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    path = tmp_path / "notes.txt"
+    with pytest.raises(FileNotFoundError, match=r"notes.txt, which is not a file"):
+        open_checkpoint(path)
+    path.write_text("These are notes.")
+    with pytest.raises(ValueError, match=r"must be a safetensors, torch, npz.*b'These are notes"):
+        open_checkpoint(path)
+    np.savez(path.with_suffix(".npz"), w=np.ones(1))
+    with pytest.raises(ValueError, match=r"'key' parameter is for torch's files. Got 'model'"):
+        open_checkpoint(path.with_suffix(".npz"), key="model")
+    write_safetensors(path, {})
+    with pytest.raises(ValueError, match=r"must hold tensors. Got .*notes.txt without any"):
+        open_checkpoint(path)
+
+
+def test_all_bad_files_are_listed(tmp_path):
+    good = tmp_path / "good.npz"
+    np.savez(good, w=np.ones(1))
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(good.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=r"^[^\n]*bad.npz must be a whole zip file[^\n]*$"):
+        open_all([good, bad])
+    with pytest.raises(ValueError, match=r"2 of 3 checkpoints:\n.*bad.npz.*\n.*gone.npz"):
+        open_all([good, bad, tmp_path / "gone.npz", bad])
+    assert [found.path for found in open_all([good, good])] == [good, good]
+
+
+def test_layers_are_matched_by_order_where_names_are_no_matter(tmp_path):
+    path = tmp_path / "model.npz"
+    np.savez(path, dense_1=np.ones(1), dense_2=np.ones(2))
+    newest = replace(open_checkpoint(path), layers=("dense_1", "dense_2"))
+    np.savez(path, dense_3=np.ones(1), dense_4=np.ones(2), other=np.ones(3))
+    other = replace(open_checkpoint(path), layers=("dense_3", "dense_4"))
+    assert list(with_names_of(newest, other).tensors) == ["dense_1", "dense_2", "other"]
+    assert with_names_of(newest, replace(other, layers=())).tensors == other.tensors
+    assert with_names_of(newest, newest) is newest
+
+
+def test_tied_weights_are_one_array(tmp_path):
+    torch = pytest.importorskip("torch")
+    shared = torch.ones(3)
+    torch.save({"a": shared, "b": shared, "c": torch.ones(3)}, tmp_path / "tied.pt")
+    arrays = read_checkpoint(tmp_path / "tied.pt")
+    assert arrays["a"] is arrays["b"]
+    assert arrays["a"] is not arrays["c"]

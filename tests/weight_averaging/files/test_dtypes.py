@@ -1,0 +1,131 @@
+"""Every format is widened exactly and rounded once, to the nearest with ties to even."""
+
+import numpy as np
+import pytest
+
+from stackens.weight_averaging.files._dtypes import (
+    DTYPES,
+    by_name,
+    round_into,
+    widen,
+    widen_into,
+)
+
+SHORT = ["BF16", "F8_E4M3", "F8_E5M2"]
+
+
+def every_pattern(code):
+    storage = DTYPES[code].storage
+    return np.arange(1 << (8 * storage.itemsize), dtype=np.uint64).astype(storage)
+
+
+def widened(raw, code):
+    out = np.empty(raw.size * (2 if DTYPES[code].kind == "complex" else 1))
+    with np.errstate(invalid="ignore"):
+        widen_into(raw, DTYPES[code], out, np.empty(len(raw), np.uint32))
+    return out
+
+
+def rounded(values, code):
+    out = np.empty(len(values), DTYPES[code].storage)
+    round_into(np.asarray(values), DTYPES[code], out)
+    return out
+
+
+@pytest.mark.parametrize("code", ["F16", *SHORT])
+def test_every_value_survives(code):
+    raw = (
+        every_pattern(code).view(DTYPES[code].storage)
+        if code != "F16"
+        else (np.arange(1 << 16, dtype=np.uint16).view("<f2"))
+    )
+    values = widened(raw, code)
+    back = widened(rounded(values, code), code)
+    np.testing.assert_array_equal(back, values)
+    np.testing.assert_array_equal(np.signbit(back), np.signbit(values), strict=True)
+
+
+@pytest.mark.parametrize("code", SHORT)
+def test_values_are_those_of_torch(code):
+    torch = pytest.importorskip("torch")
+    raw = every_pattern(code)
+    theirs = torch.from_numpy(raw.copy()).view(getattr(torch, DTYPES[code].name)).float().numpy()
+    np.testing.assert_array_equal(widen(raw, DTYPES[code]), theirs)
+    with np.errstate(invalid="ignore"):  # signalling NaN
+        np.testing.assert_array_equal(widened(raw, code), theirs.astype(float))
+
+
+@pytest.mark.parametrize("code", SHORT)
+def test_rounding_goes_to_the_nearest_with_ties_to_even(code):
+    values = np.sort(widened(every_pattern(code), code))
+    values = np.unique(values[np.isfinite(values)])
+    low, high = values[:-1], values[1:]
+    middle = (low + high) / 2  # exact in double precision
+    for points, expected in [
+        (np.nextafter(middle, -np.inf), low),
+        (np.nextafter(middle, np.inf), high),
+    ]:
+        np.testing.assert_array_equal(widened(rounded(points, code), code), expected)
+    ties = rounded(middle, code)
+    np.testing.assert_array_equal(ties & 1, 0)
+    even = np.where(rounded(low, code) & 1, high, low)
+    np.testing.assert_array_equal(widened(ties, code), even)
+
+
+def test_bfloat16_rounds_once_and_not_by_way_of_float32():
+    # Just above a tie of bfloat16, by less than float32 can tell.
+    value = 1 + 2.0**-8 + 2.0**-40
+    assert widened(rounded([value], "BF16"), "BF16") == 1 + 2.0**-7
+    assert np.float32(value) == np.float32(1 + 2.0**-8)
+
+
+@pytest.mark.parametrize("code", ["F32", "F16", *SHORT])
+def test_too_large_numbers_raise(code):
+    largest = np.nanmax(np.where(np.isinf(v := _all(code)), np.nan, v))
+    rounded([largest], code)
+    with pytest.raises(FloatingPointError):
+        rounded([largest * 1.5], code)
+
+
+def _all(code):
+    if code == "F32":
+        return np.array([float(np.finfo(np.float32).max)])
+    if code == "F16":
+        return np.array([float(np.finfo(np.float16).max)])
+    return widened(every_pattern(code), code)
+
+
+@pytest.mark.parametrize("code", ["F64", "F32", "F16", "BF16", "F8_E5M2"])
+def test_infinities_and_nan_stay(code):
+    back = widened(rounded([np.inf, -np.inf, np.nan], code), code)
+    np.testing.assert_array_equal(back, [np.inf, -np.inf, np.nan])
+
+
+def test_complex_numbers_count_as_two():
+    raw = np.array([1 + 2j, 3 - 4j], "<c8")
+    parts = widened(raw, "C64")
+    np.testing.assert_array_equal(parts, [1, 2, 3, -4])
+    out = np.empty(2, "<c8")
+    round_into(parts, DTYPES["C64"], out)
+    np.testing.assert_array_equal(out, raw)
+    round_into(raw.astype(complex) * 2, DTYPES["C64"], out)
+    np.testing.assert_array_equal(out, raw * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("BF16", "BF16"), ("bfloat16", "BF16"), (np.float32, "F32"), ("float8_e4m3", "F8_E4M3")],
+)
+def test_names(name, code):
+    assert by_name(name) is DTYPES[code]
+
+
+def test_torch_dtypes_are_names():
+    torch = pytest.importorskip("torch")
+    assert by_name(torch.float8_e5m2) is DTYPES["F8_E5M2"]
+    assert by_name(torch.bool) is DTYPES["BOOL"]
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match=r"Got 'float7'"):
+        by_name("float7")

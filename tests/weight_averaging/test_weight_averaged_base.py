@@ -1,0 +1,36 @@
+"""Tests of what the weight-averaging estimators refuse, and how they say it."""
+
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.neural_network import MLPClassifier
+
+import stackens as se
+from stackens.exceptions import BaseModelError
+
+X, Y = load_breast_cancer(return_X_y=True)
+LOGISTIC = [(f"c{i}", LogisticRegression(C=c)) for i, c in enumerate([0.1, 1.0, 10.0])]
+
+
+def test_what_cannot_be_averaged_is_refused_before_any_fit():
+    with pytest.raises(TypeError, match=r"'forest' has no weights.*BlendedClassifier"):
+        se.WeightAveragedClassifier([*LOGISTIC, ("forest", RandomForestClassifier())]).fit(X, Y)
+    with pytest.raises(ValueError, match="one architecture"):
+        se.WeightAveragedClassifier([("a", MLPClassifier((3,))), ("b", MLPClassifier((4,)))]).fit(
+            X, Y
+        )
+    with pytest.raises(ValueError, match="'scoring' parameter"):
+        se.WeightAveragedClassifier(LOGISTIC, scoring="goodness").fit(X, Y)
+    with pytest.raises((ValueError, TypeError), match="kind|one architecture|LogisticRegression"):
+        se.WeightAveragedClassifier([*LOGISTIC, ("sgd", SGDClassifier())]).fit(X[:, :2], Y)
+    with pytest.raises(ValueError, match="weights"):
+        se.WeightAveragedClassifier(LOGISTIC, weighting=[0.5, 0.5]).fit(X[:, :2], Y)
+
+
+def test_a_failing_model_is_named():
+    with pytest.raises(BaseModelError, match="model 'broken' failed.*could not convert"):
+        se.WeightAveragedClassifier({"broken": LogisticRegression()}).fit(
+            pd.DataFrame({"text": [f"word {i}" for i in range(40)]}), [0, 1] * 20
+        )
