@@ -14,16 +14,19 @@ _PUBLIC = {
     "BlendedRegressor": "stackens.blending",
     "ComparisonReport": "stackens.comparison",
     "CrossFit": "stackens.out_of_fold",
+    "FrozenNetwork": "stackens.neural",
     "OutOfFoldTable": "stackens.out_of_fold",
     "PredictionTable": "stackens.out_of_fold",
     "StackedClassifier": "stackens.stacking",
     "StackedRegressor": "stackens.stacking",
     "TabularEncoder": "stackens.preprocessing",
+    "WeightAveragedClassifier": "stackens.weight_averaging",
+    "WeightAveragedRegressor": "stackens.weight_averaging",
     "compare": "stackens.comparison",
     "cross_fit": "stackens.out_of_fold",
     "default_estimators": "stackens.comparison",
 }
-_MODULES = ("combiners", "exceptions")
+_MODULES = ("combiners", "exceptions", "schedules", "weight_averaging")
 
 __all__ = ["__version__", *_MODULES, *_PUBLIC]
 
