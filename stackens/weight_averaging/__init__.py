@@ -1,5 +1,9 @@
 """Weight averaging: models or checkpoints of one architecture become one model of the same size."""
 
+from typing import TYPE_CHECKING, Any
+
+from stackens import neural
+from stackens.neural import CheckpointRecorder
 from stackens.weight_averaging import rules
 from stackens.weight_averaging._average import average
 from stackens.weight_averaging._interpolate import Interpolation, interpolate
@@ -16,12 +20,22 @@ from stackens.weight_averaging.files import (
 )
 from stackens.weight_averaging.mixing import LearnedMixing, learn_mixing
 
+if TYPE_CHECKING:
+    from stackens.neural import (
+        ExponentialMovingAverage,
+        StochasticWeightAverage,
+        recalibrate_batch_norm,
+    )
+
 __all__ = [
+    "CheckpointRecorder",
+    "ExponentialMovingAverage",
     "Interpolation",
     "LastNScan",
     "LearnedMixing",
     "MergeReport",
     "Soup",
+    "StochasticWeightAverage",
     "WeightAveragedClassifier",
     "WeightAveragedRegressor",
     "average",
@@ -31,6 +45,15 @@ __all__ = [
     "interpolate",
     "learn_mixing",
     "merge_checkpoints",
+    "recalibrate_batch_norm",
     "rules",
     "scan_last_n",
 ]
+
+_IN_TORCH = ("ExponentialMovingAverage", "StochasticWeightAverage", "recalibrate_batch_norm")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _IN_TORCH:  # loads torch
+        return getattr(neural, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
