@@ -145,7 +145,9 @@ def _uncompiled(module: nn.Module) -> AbstractContextManager[Any]:
 def _in_order_of_calls(layers: list[Any], module: nn.Module, batches: Any) -> list[Any]:
     """Return the layers in the order in which the first batch reaches them."""
     order: list[Any] = []
-    hooks = [layer.register_forward_pre_hook(lambda part, _: order.append(part)) for layer in layers]
+    hooks = [
+        layer.register_forward_pre_hook(lambda part, _: order.append(part)) for layer in layers
+    ]
     try:
         call_with_batch(module, next(iter(batches)))
     finally:

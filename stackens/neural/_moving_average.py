@@ -93,9 +93,7 @@ class MovingAverage(ABC):
         tensors = tensors_of(self.module)
         average = dict(zip(self._averaged, self._masters, strict=True))
         return {
-            name: (average[name] if name in average else tensor).to(
-                tensor.device, tensor.dtype, copy=True
-            )
+            name: average.get(name, tensor).to(tensor.device, tensor.dtype, copy=True)
             for name, tensor in tensors.items()
         }
 

@@ -179,7 +179,7 @@ class CheckpointRecorder:
         keras = require("keras", extra="keras", purpose="CheckpointRecorder.keras_callback()")
         recorder = self
 
-        class RecordEpochs(keras.callbacks.Callback):
+        class RecordEpochs(keras.callbacks.Callback):  # type: ignore[name-defined]
             def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
                 logs = logs or {}
                 if monitor is not None and monitor not in logs:

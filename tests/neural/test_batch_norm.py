@@ -1,4 +1,4 @@
-"""Tests of BatchNorm statistics: exact for rows, in sequence, for any batches, nothing else changed."""
+"""Tests of BatchNorm statistics: exact for rows, for any batches, nothing else changed."""
 
 import copy
 

@@ -177,7 +177,9 @@ def test_blends_and_stacks():
         assert fitted.named_estimators_["frozen"] is frozen
     values = se.FrozenNetwork(lambda X: X[:, 2], output="values")
     with pytest.warns(LeakageWarning):
-        blend = se.BlendedRegressor([("frozen", values), ("lr", LinearRegression())]).fit(X, X[:, 3])
+        blend = se.BlendedRegressor([("frozen", values), ("lr", LinearRegression())]).fit(
+            X, X[:, 3]
+        )
     assert blend.score(X, X[:, 3]) > 0.9
 
 
@@ -194,7 +196,11 @@ def test_answers_that_do_not_fit():
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [({"output": "scores"}, "output"), ({"batch_size": 0}, "batch_size"), ({"classes": 3}, "classes")],
+    [
+        ({"output": "scores"}, "output"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"classes": 3}, "classes"),
+    ],
 )
 def test_bad_settings(settings, name):
     with pytest.raises(ValueError, match=f"The '{name}' parameter of FrozenNetwork"):

@@ -40,11 +40,16 @@ def test_every_part_gets_its_own_mode_back():
     net = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1))
     net.train()
     net[1].eval()
-    with pytest.raises(KeyError), evaluating(net):
-        assert not any(part.training for part in net.modules())
-        assert not torch.is_grad_enabled()
-        net[1].train()
-        raise KeyError
+
+    def fail_inside():
+        with evaluating(net):
+            assert not any(part.training for part in net.modules())
+            assert not torch.is_grad_enabled()
+            net[1].train()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_inside()
     assert [part.training for part in net.modules()] == [True, True, False, True]
     assert torch.is_grad_enabled()
 

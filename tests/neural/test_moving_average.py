@@ -58,7 +58,9 @@ def test_an_exponential_average_moves_in_every_precision(dtype):
     average = ema.average_state()["weight"]
     assert average.dtype == dtype
     rounded = torch.tensor([[exact]]).to(dtype)
-    assert torch.allclose(average.double(), rounded.double(), rtol=torch.finfo(dtype).eps, atol=2e-5)
+    assert torch.allclose(
+        average.double(), rounded.double(), rtol=torch.finfo(dtype).eps, atol=2e-5
+    )
 
 
 def test_the_averages_are_those_of_their_formulas():

@@ -1,4 +1,4 @@
-"""Tests of checkpoints kept in training: which ones stay, in memory and in files, torch and Keras."""
+"""Tests of checkpoints kept in training: which ones stay, in memory and in files."""
 
 import os
 

@@ -11,8 +11,8 @@ from stackens import weight_averaging as wa
 def test_all_names_are_there():
     pytest.importorskip("torch")
     assert [name for name in wa.__all__ if not hasattr(wa, name)] == []
-    with pytest.raises(AttributeError, match="has no attribute 'avarage'"):
-        wa.avarage  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'meen'"):
+        wa.meen  # noqa: B018
 
 
 def test_importing_loads_no_framework():

@@ -73,7 +73,7 @@ _BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
 # How many bits of the significand are stored, and the exponent of the smallest normal number.
 _SHORT = {"BF16": (7, -126), "F8_E4M3": (3, -6), "F8_E5M2": (2, -14)}
 
-_PIECE = 1 << 14  # numbers rounded at a time, so that what is computed on the way stays in cache
+_PIECE = 1 << 16  # numbers rounded at a time, so that what is computed on the way stays in cache
 
 
 def by_name(dtype: Any) -> DType:
@@ -170,18 +170,20 @@ def round_into(values: NDArray, dtype: DType, out: NDArray) -> None:
                 out[start : start + _PIECE] = _encoded(rounded, dtype.code)
 
 
-def _bfloat16(values: NDArray[np.float64]) -> NDArray[np.uint32]:
+def _bfloat16(values: NDArray[np.float64]) -> NDArray:
     """Return the patterns of doubles, rounded by way of float32 where that is the same."""
-    nearest = values.astype(np.float32).view(np.uint32)
-    patterns = nearest >> 16
+    nearest = values.astype(np.float32)
+    bits = nearest.view(np.uint32)
+    patterns = bits >> 16
     patterns &= 1
     patterns += 0x7FFF
-    patterns += nearest
+    patterns += bits
     patterns >>= 16
-    # A float32 halfway between two patterns does not say on which side of it the double was; and
-    # infinity may be new.
-    nearest &= 0xFFFF
-    unsure = np.flatnonzero((nearest == 0x8000) | ((patterns << 17) >= 0xFF000000))
+    # Halfway between two patterns, a float32 must be the double, else it does not say on which
+    # side the double was. And infinity or NaN may be new.
+    ties = np.flatnonzero((bits << 16) == 0x80000000)
+    ties = ties[nearest[ties] != values[ties]]
+    unsure = np.append(ties, np.flatnonzero((patterns << 17) >= 0xFF000000))
     if len(unsure):
         exact = _nearest_short(values[unsure], *_SHORT["BF16"])
         patterns[unsure] = exact.astype(np.float32).view(np.uint32) >> 16

@@ -16,11 +16,13 @@ from stackens._core._parallel import single_threaded_blas
 from stackens.weight_averaging.files._checksum import crc32_of_parts
 from stackens.weight_averaging.files._journal import Journal
 from stackens.weight_averaging.files._kernels import Job, Kernels
+from stackens.weight_averaging.files._layout import sync
 from stackens.weight_averaging.files._sources import OpenFiles
 
 __all__ = ["Target", "stream"]
 
 _BLOCK = 1 << 22  # bytes of output between two lines of the journal
+_FLUSHED = 1 << 26  # bytes after which the disk is told to begin, so that little is left at the end
 _OPEN_FILES = 192  # of all threads together; macOS allows 256
 
 
@@ -120,7 +122,7 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
         try:
             for thread in threads:
                 thread.start()
-            running = n_threads
+            running, unwritten = n_threads, 0
             while running:
                 result = done.get()
                 if result is None:
@@ -132,6 +134,10 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
                     if number not in journal.finished:
                         journal.record(number, crcs[number])
                     bar.update(blocks[number].nbytes)
+                    unwritten += blocks[number].nbytes
+                    if unwritten >= _FLUSHED:
+                        sync(blocks[number].target.path)
+                        unwritten = 0
         finally:
             stop.set()
             for thread in threads:

@@ -55,7 +55,7 @@ def jobs_for(
         averaged = like.dtype.kind != "integer"
         sources: list[Source] = [checkpoint.tensors[name].source for checkpoint in checkpoints]
         shares, called = weights[name], labels[: len(checkpoints)]
-        if averaged and isinstance(rule, WeightedMean):  # what does not count is not even read
+        if averaged and type(rule) is WeightedMean:  # what does not count is not even read
             counted = np.flatnonzero(shares)
             sources, called = [sources[i] for i in counted], [called[i] for i in counted]
             shares = shares[counted]
@@ -71,6 +71,11 @@ def jobs_for(
             base=base.tensors[name].source if base is not None and averaged else None,
             newest=newest,
             majority=buffer == "majority",
+        )
+    if all(job.rule is None for job in jobs.values()):
+        raise ValueError(
+            "Checkpoints must hold floating tensors to be averaged. Got only integers and bools in "
+            f"{labels[0]}. Quantised weights have no mean: average before quantising."
         )
     return jobs
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from stackens.weight_averaging.files._checksum import crc32_of_parts
 from stackens.weight_averaging.files._dtypes import DType
 
-__all__ = ["FixedLayout", "OutputFile", "Piece", "Slot", "allocate"]
+__all__ = ["FixedLayout", "OutputFile", "Piece", "Slot", "allocate", "sync"]
 
 Piece = tuple[int, bytes]  # an offset, and the bytes that stand there
 
@@ -113,3 +113,14 @@ def allocate(path: Path, size: int) -> None:
             os.posix_fallocate(file.fileno(), 0, size)
         else:
             file.truncate(size)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk, or the names in a folder, where the system knows that."""
+    if path.is_dir() and os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

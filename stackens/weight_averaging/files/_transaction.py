@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from stackens.weight_averaging.files._journal import Journal
-from stackens.weight_averaging.files._layout import OutputFile
+from stackens.weight_averaging.files._layout import OutputFile, sync
 
 __all__ = ["check_output", "write"]
 
@@ -98,13 +98,13 @@ def write(
                     file.create(path)
             fill(paths, journal)
             for path in paths:
-                _sync(path)
+                sync(path)
             if folder:
-                _sync(part)
+                sync(part)
                 if output.is_dir():
                     output.rmdir()  # it is empty
             os.replace(part, output)
-            _sync(output.parent)
+            sync(output.parent)
         except Exception:
             _remove(part)
             journal.remove()
@@ -127,14 +127,3 @@ def _check_room(folder: Path, n_bytes: int) -> None:
             f"The output must fit the disk. Got {n_bytes} bytes for {free} that are free in "
             f"{folder}. Make room, or write elsewhere",
         )
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file is on the disk, or the names in a folder, where the system knows that."""
-    if path.is_dir() and os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

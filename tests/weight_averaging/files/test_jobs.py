@@ -53,6 +53,11 @@ def test_integers_have_no_rule(two):
     assert jobs(two, buffer="majority")["n"].majority
 
 
+def test_integers_alone_are_refused():
+    with pytest.raises(ValueError, match=r"only integers and bools in one.pt"):
+        jobs([checkpoint("one.pt", w=np.ones(2, np.int8)), checkpoint("two.pt", w=np.int8([1, 2]))])
+
+
 def test_what_does_not_count_is_not_read(two):
     made = jobs(two, (0.0, 1.0))
     assert made["w"].labels == ("two.pt",)
