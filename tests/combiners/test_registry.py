@@ -41,7 +41,9 @@ def test_a_combiner_is_returned_as_it_is():
     assert combiner_for(combiner) is combiner
 
 
-@pytest.mark.parametrize("weighting", [*(set(NAMES) - {"auto", "greedy"}), [1.0], SimplexWeights()])
+@pytest.mark.parametrize(
+    "weighting", [*sorted(set(NAMES) - {"auto", "greedy"}), [1.0], SimplexWeights()]
+)
 def test_the_others_refuse_a_scorer(weighting):
     with pytest.raises(ValueError, match=r"needs a weighting.*Got scoring='r2'.*or leave"):
         combiner_for(weighting, "r2")
