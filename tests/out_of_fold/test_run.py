@@ -96,27 +96,27 @@ def test_failures_are_collected_from_any_job(n_jobs):
         run_members([only_full], DATA, THREE, n_jobs, "raise", 0)
 
 
-class FailsInTheSecondFold(CountingClassifier):
+class FailsFromTheSecondFit(CountingClassifier):
     fits = 0
 
     def fit(self, X, y):
         super().fit(X, y)
-        if type(self).fits == 2:
+        if type(self).fits >= 2:  # not "==": another thread may count in between
             raise ValueError("broken on purpose")
         return self
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_model_that_has_failed_is_not_fitted_any_more(n_jobs):
-    FailsInTheSecondFold.fits = 0
+    FailsFromTheSecondFit.fits = 0
     many = folds_of(*np.arange(12)[:, None])
-    members = [member("bad", model=FailsInTheSecondFold()), member("good")]
+    members = [member("bad", model=FailsFromTheSecondFit()), member("good")]
     fitted = run_members(members, DATA, many, n_jobs, "drop", 0)
     with pytest.warns(BaseModelWarning, match="'bad'.*failed in fold"):
         kept, _ = split_failures(members, fitted)
     assert [member.name for member in kept] == ["good"]
     # Of the 13 fits two, and one more where another job was under way.
-    assert 2 <= FailsInTheSecondFold.fits <= 1 + n_jobs
+    assert 2 <= FailsFromTheSecondFit.fits <= 1 + n_jobs
 
 
 def test_constant_models_are_named():
