@@ -1,0 +1,1 @@
+"""Alignment: networks that were trained apart are brought into line before they are averaged."""
