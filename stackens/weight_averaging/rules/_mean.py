@@ -56,8 +56,8 @@ class WeightedMean(Rule):
 class FisherMean(Rule):
     """The mean of every element, weighted by how much each model's output depends on it.
 
-    With weights λ and diagonal Fisher information F the result is Σ λᵢ Fᵢ θᵢ / Σ λᵢ Fᵢ (eq. 4
-    of the paper), computed as deviations from the weighted mean, so that equal models give
+    With weights λ and diagonal Fisher information F the result is Σ λᵢ Fᵢ θᵢ / Σ λᵢ Fᵢ,
+    computed as deviations from the weighted mean, so that equal models give
     themselves. Two differences from the authors' code:
 
     1. Where the information of all models is zero the result is the weighted mean; the code puts

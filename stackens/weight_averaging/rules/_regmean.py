@@ -30,8 +30,8 @@ class RegMean(Rule):
     """Least squares of the outputs of linear layers over the inputs that each model saw.
 
     With inputs X of model i, Gram matrices G = XᵀX, their non-diagonal elements multiplied by
-    ``shrink``, and weights λ, a layer becomes (Σ λᵢ Gᵢ)⁻¹ Σ λᵢ Gᵢ Wᵢ (eq. 2 and section 3.3 of
-    the paper). Other tensors get the weighted mean. Two differences from the paper:
+    ``shrink``, and weights λ, a layer becomes (Σ λᵢ Gᵢ)⁻¹ Σ λᵢ Gᵢ Wᵢ. Other
+    tensors get the weighted mean. Two differences from the paper:
 
     1. It is solved for the deviation from the weighted mean W̄, by a Cholesky factorisation of
        Σ λᵢ Gᵢ + ridge: W̄ + (Σ λᵢ Gᵢ + ridge)⁻¹ Σ λᵢ Gᵢ (Wᵢ − W̄). So equal models give
