@@ -20,6 +20,8 @@ _PUBLIC = {
     "StackedClassifier": "stackens.stacking",
     "StackedRegressor": "stackens.stacking",
     "TabularEncoder": "stackens.preprocessing",
+    "TorchMLPClassifier": "stackens.neural",
+    "TorchMLPRegressor": "stackens.neural",
     "WeightAveragedClassifier": "stackens.weight_averaging",
     "WeightAveragedRegressor": "stackens.weight_averaging",
     "compare": "stackens.comparison",

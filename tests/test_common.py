@@ -4,6 +4,8 @@ Base models here are deterministic ones of scikit-learn, so that a failure is ou
 forests scikit-learn exempts its own classes from the check that weights equal repetition.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -35,6 +37,13 @@ DEFAULTS = [
     se.BlendedClassifier(CLASSIFIERS),
     se.BlendedRegressor(REGRESSORS),
 ]
+# Shorter than usual, so that the tests are quick.
+NETWORKS = [
+    se.TorchMLPClassifier(max_iter=20, random_state=0),
+    se.TorchMLPRegressor(max_iter=20, random_state=0),
+]
+if find_spec("torch"):
+    DEFAULTS += NETWORKS
 SETTINGS = [
     se.StackedClassifier(CLASSIFIERS, LogisticRegression(), passthrough=True),
     se.StackedClassifier({"nb": GaussianNB(), "lr": LogisticRegression()}, "logistic", cv=3),

@@ -28,6 +28,7 @@ N_ROWS, HELD_OUT = 1_000, 0.8
 # folds), predict out of bag, or are linear.
 MODELS = {
     "linear": LogisticRegression(),
+    "penalised": LogisticRegression(C=0.01),
     "memory": DecisionTreeClassifier(random_state=0),
     "selecting": make_pipeline(SelectKBest(k=3), RandomForestClassifier(50, random_state=0)),
     "forest": RandomForestClassifier(50, max_depth=4, random_state=0),
@@ -35,6 +36,7 @@ MODELS = {
 STRATEGIES = {
     **{name: name for name in MODELS},
     **{f"combiner {name}": name for name in sorted(COMBINERS)},
+    "weight average": "weight average",
     "passthrough": se.StackedClassifier([], passthrough=True),
     "tree on top": se.StackedClassifier([], DecisionTreeClassifier(max_depth=4, random_state=0)),
     "bayes on top": se.StackedClassifier([], GaussianNB(), passthrough=True),

@@ -1,4 +1,4 @@
-"""Compare base models, blends and stacks on one table, and say which to use.
+"""Compare base models, blends, stacks and a weight average on one table, and say which to use.
 
 Without arguments: the handwritten digits that scikit-learn ships. With a file of your own::
 
@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -28,11 +29,15 @@ def main():
     if arguments.csv is None:
         print("Table: handwritten digits, 1,797 images of 8 x 8 pixels (scikit-learn's own)")
         X, y = load_digits(return_X_y=True, as_frame=True)
+        estimators = dict(se.default_estimators(X, y))
         # Any scikit-learn estimator can join. Neighbours err where trees do not.
-        neighbours = make_pipeline(
+        estimators["neighbours"] = make_pipeline(
             se.TabularEncoder(), KNeighborsClassifier(10, weights="distance")
         )
-        estimators = [*se.default_estimators(X, y), ("neighbours", neighbours)]
+        # Two models of one architecture are averaged into one as well.
+        estimators["linear_penalised"] = clone(estimators["linear"]).set_params(
+            logisticregression__C=0.1
+        )
         outer = 2
     else:
         X, y = read_table(arguments.csv, arguments.target)

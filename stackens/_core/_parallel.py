@@ -18,7 +18,14 @@ from sklearn import config_context, get_config
 from threadpoolctl import ThreadpoolController
 from tqdm import tqdm
 
-__all__ = ["Job", "n_workers", "run_jobs", "single_threaded_blas", "thread_budget"]
+__all__ = [
+    "Job",
+    "limited_threads",
+    "n_workers",
+    "run_jobs",
+    "single_threaded_blas",
+    "thread_budget",
+]
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def thread_budget(workers: int) -> int | None:
     return None if workers == 1 else max(1, joblib.cpu_count() // workers)
 
 
-def _limit(user_api: str, threads: int) -> Any:
+def limited_threads(user_api: str, threads: int) -> Any:
     """Limit the libraries of one kind only, because leaving a limit restores all it selected."""
     controller = _thread_pools(len(sys.modules)).select(user_api=user_api)
     return controller.limit(limits=threads)
@@ -83,7 +90,7 @@ class _SingleThreadedBlas:
     def __enter__(self) -> None:
         with self._lock:
             if self._running == 0:
-                self._limits = _limit("blas", 1)
+                self._limits = limited_threads("blas", 1)
             self._running += 1
 
     def __exit__(self, *_: object) -> None:
@@ -142,7 +149,7 @@ class _Runner:
         # forest adds up its trees in any order; with "threading" None means 1, as elsewhere.
         nested = joblib.parallel_config(backend="threading")
         # OpenMP counts belong to the calling thread, so each job sets and restores its own.
-        with nested, config_context(**self._config), _limit("openmp", self._threads):
+        with nested, config_context(**self._config), limited_threads("openmp", self._threads):
             return job.run(*job.args)
 
     def close(self) -> None:
@@ -198,7 +205,7 @@ def _completed(
 ) -> Iterator[tuple[int, Any]]:
     if workers == 1:
         for index in order:
-            with nullcontext() if threads is None else _limit("openmp", threads):
+            with nullcontext() if threads is None else limited_threads("openmp", threads):
                 result = jobs[index].run(*jobs[index].args)
             yield index, result
         return

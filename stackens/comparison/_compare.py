@@ -18,8 +18,9 @@ from stackens._core._sklearn import check_sample_weight
 from stackens._core._task import infer_task
 from stackens.comparison._cost import Cost
 from stackens.comparison._findings import Findings
+from stackens.comparison._inputs import Inputs
 from stackens.comparison._outer import listed_cv, outer_splits
-from stackens.comparison._outer_run import Inputs, OuterRun, run_split
+from stackens.comparison._outer_run import OuterRun, run_split
 from stackens.comparison._refit import Refit
 from stackens.comparison._report import ComparisonReport
 from stackens.comparison._scoring import (
@@ -57,9 +58,10 @@ def compare(
 ) -> ComparisonReport:
     """Compare base models and their combinations on rows set aside before anything is fitted.
 
-    Each outer split costs one cross-fit, which serves every strategy. A base model alone is what
-    the cross-fit makes of it: the mean of its fold models for boosted trees and neural networks,
-    one model otherwise; ``final_fit="refit"`` compares single models.
+    Each outer split costs one cross-fit, which serves every strategy but weight averages: they
+    train their models once more, which ``fit_s`` shows. A base model alone is what the cross-fit
+    makes of it: the mean of its fold models for boosted trees and neural networks, one model
+    otherwise; ``final_fit="refit"`` compares single models.
 
     Parameters
     ----------
@@ -71,12 +73,15 @@ def compare(
         Target.
     strategies : dict, list or None, default=None
         What to compare. None: every base model alone; uniform, simplex and greedy blends; a
-        stack with a linear meta-learner; a stack with the automatic one. A list holds names:
-        of base models, of combiners (such as ``"simplex"``), or of the usual strategies (such
-        as ``"stack auto"``). A dict gives each a name of its own; its values are such names,
-        unfitted Blended or Stacked estimators, or combiners. An estimator brings its way of
-        combining and the names of its base models (none means all); how these are fitted is up
-        to the comparison.
+        stack with a linear meta-learner; a stack with the automatic one; a ``"weight average"``
+        of base models that share an architecture (see
+        :func:`stackens.weight_averaging.averageable_groups`; where there are several such
+        groups, one each, as ``"weight average (mlp_a, mlp_b)"``). A list holds names: of base
+        models, of combiners (such as ``"simplex"``), or of the usual strategies (such as
+        ``"stack auto"``). A dict gives each a name of its own; its values are such names,
+        unfitted Blended, Stacked or WeightAveraged estimators, or combiners. An estimator brings
+        its way of combining and the names of its base models (none means all, or those that share
+        an architecture); how these are fitted is up to the comparison.
     scoring : str, callable or None, default=None
         Any scikit-learn scorer; greater is better. None: RMSE for regression, log loss for
         classification if all models give probabilities, otherwise ROC AUC (two classes) or
@@ -185,7 +190,7 @@ def compare(
     frame = _frame(chosen, evaluation, runs, metric, inputs)
     _warn_unscored(frame, metric, reasons)
     best_single = _best_single(evaluation, names, chosen)
-    combinations = [s.name for s in chosen if s.ensemble is not None]
+    combinations = [s.name for s in chosen if s.estimator is not None]
     paired = pd.DataFrame(columns=["difference", "se", "low", "high"], dtype=float)
     if best_single is not None:
         paired = differences(evaluation, best_single, combinations).reindex(frame.index)
@@ -198,6 +203,7 @@ def compare(
         n_held_out=len(np.unique(np.concatenate([test for _, test in splits]))),
         n_outer=len(splits),
         combinations=frozenset(combinations),
+        without_table=frozenset(s.name for s in chosen if s.fits_itself),
     )
     # Any base model can be fitted afterwards: the best may be none of the strategies.
     by_name = {name: Strategy(name, (name,)) for name in names}
@@ -215,7 +221,7 @@ def _best_single(
     if scores.empty:
         return None
     best = str(scores.idxmax())
-    alone = [s.name for s in strategies if s.ensemble is None and s.models == (best,)]
+    alone = [s.name for s in strategies if s.estimator is None and s.models == (best,)]
     return best if best in alone or not alone else alone[0]
 
 

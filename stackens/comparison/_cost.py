@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from stackens._core._rows import n_rows, take_rows
-from stackens.comparison._strategies import FittedStrategy
+from stackens.comparison._fit_on_table import FittedStrategy
 from stackens.out_of_fold import PredictionTable
 
 __all__ = ["Cost", "measure_costs", "pickled_bytes"]
@@ -67,7 +67,8 @@ def measure_costs(
     Parameters
     ----------
     models : dict of str -> fitted estimator
-        Their public predict path is timed: ``predict_proba``, else ``predict``.
+        Base models, and whatever else predicts by itself. Their public predict path is timed:
+        ``predict_proba``, else ``predict``.
     combinations : dict of str -> FittedStrategy
         Costs of the models that one needs are added to those of its combiner.
     X : rows that the models can predict

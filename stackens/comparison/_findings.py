@@ -10,7 +10,7 @@ import pandas as pd
 
 from stackens.comparison._scoring import Scoring
 
-__all__ = ["Findings", "leaderboard", "recommended", "scored_by", "sentence"]
+__all__ = ["Findings", "footnote", "leaderboard", "recommended", "scored_by", "sentence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,8 @@ class Findings:
         Outer splits.
     combinations : frozenset of str
         Strategies that are not a base model alone.
+    without_table : frozenset of str
+        Those of them that are fitted on the rows and not on the out-of-fold table.
     """
 
     scores: pd.DataFrame
@@ -43,6 +45,7 @@ class Findings:
     n_held_out: int
     n_outer: int
     combinations: frozenset[str]
+    without_table: frozenset[str] = frozenset()
 
 
 def scored_by(findings: Findings) -> str:
@@ -77,6 +80,15 @@ def leaderboard(findings: Findings) -> pd.DataFrame:
         "size": [_bytes(b) for b in frame["bytes"]],
     }
     return pd.DataFrame(columns, index=pd.Index(frame.index.tolist()))
+
+
+def footnote(findings: Findings) -> str:
+    """Return why some strategies have no out-of-fold score; nothing where all have one."""
+    names = [name for name in findings.scores.index if name in findings.without_table]
+    if not names:
+        return ""
+    listed = ", ".join(map(repr, names))
+    return f"No out-of-fold score for {listed}: trained on the rows, not on the out-of-fold table."
 
 
 def _gain(findings: Findings, name: str, digits: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,43 +13,24 @@ import numpy as np
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
 from stackens.comparison._cost import Cost, measure_costs
+from stackens.comparison._fit_on_rows import fit_on_rows, what_predicts
+from stackens.comparison._fit_on_table import FittedStrategy, check_strategies, fit_strategy
+from stackens.comparison._inputs import Inputs
 from stackens.comparison._outer import inner_cv
 from stackens.comparison._scoring import Answers
 from stackens.comparison._statistics import HeldOut
-from stackens.comparison._strategies import (
-    FittedStrategy,
-    Strategy,
-    check_strategies,
-    fit_strategy,
+from stackens.comparison._strategies import Strategy
+from stackens.exceptions import OtherBasinWarning
+from stackens.out_of_fold import (
+    CrossFit,
+    PredictionTable,
+    Split,
+    choose_response,
+    cross_fit,
+    respond,
 )
-from stackens.out_of_fold import CrossFit, PredictionTable, Split, cross_fit
 
-__all__ = ["Inputs", "OuterRun", "run_split"]
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What every outer split starts from.
-
-    Parameters
-    ----------
-    pairs : list of (str, estimator)
-    X, y : the rows
-    task : Task
-    groups, sample_weight : ndarray of shape (n_samples,) or None
-    cv : what the folds are made of
-    options : dict
-        The other parameters of :func:`stackens.cross_fit`.
-    """
-
-    pairs: list[tuple[str, Any]]
-    X: Any
-    y: Any
-    task: Task
-    groups: np.ndarray | None
-    sample_weight: np.ndarray | None
-    cv: Any
-    options: dict[str, Any]
+__all__ = ["OuterRun", "run_split"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +80,14 @@ def run_split(
     verbose : int, default=0
     """
     train, test = split
-    X_train, X_test = take_rows(inputs.X, train), take_rows(inputs.X, test)
-    y_train = take_rows(inputs.y, train)
-    weights = None if inputs.sample_weight is None else inputs.sample_weight[train]
-    groups = inputs.groups
+    known, X_test = inputs.part(train), take_rows(inputs.X, test)
     fitted = cross_fit(
         inputs.pairs,
-        X_train,
-        y_train,
-        cv=inner_cv(inputs.cv, train, n_rows(inputs.X), groups),
-        groups=None if groups is None else groups[train],
-        sample_weight=weights,
+        known.X,
+        known.y,
+        cv=inner_cv(inputs.cv, train, n_rows(inputs.X), inputs.groups),
+        groups=known.groups,
+        sample_weight=known.sample_weight,
         classification=inputs.task.is_classification,
         verbose=verbose,
         check=partial(check_strategies, strategies),
@@ -121,22 +101,31 @@ def run_split(
     table = fitted.predict(X_test)
     for name in fitted.names:
         _record_model(run, name, fitted, table)
-    combinations = {}
+    combinations, models = {}, dict(fitted.models)
     for strategy in strategies:
-        if strategy.ensemble is None:
+        if strategy.estimator is None:
             continue
         try:
-            found = fit_strategy(strategy, fitted, inputs.options["random_state"])
-            _record_strategy(run, strategy.name, found, fitted, table)
-            combinations[strategy.name] = found
+            if strategy.fits_itself:
+                start = time.perf_counter()
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", OtherBasinWarning)  # its score will tell
+                    estimator = fit_on_rows(strategy, known, fitted.failures, verbose)
+                seconds = time.perf_counter() - start
+                _record_estimator(run, strategy.name, estimator, seconds, X_test, fitted.task)
+                models[strategy.name] = what_predicts(estimator)
+            else:
+                found = fit_strategy(strategy, fitted, inputs.options["random_state"])
+                _record_strategy(run, strategy.name, found, fitted, table)
+                combinations[strategy.name] = found
         except Exception as error:
             if inputs.options["on_error"] == "raise":
                 raise
             run.failures[strategy.name] = f"{type(error).__name__}: {error}"
     if measure:
-        run.costs.update(measure_costs(fitted.models, combinations, X_test, table))
+        run.costs.update(measure_costs(models, combinations, X_test, table))
     for strategy in strategies:
-        if strategy.ensemble is None:
+        if strategy.estimator is None:
             _record_alias(run, strategy)
     _widen(run, fitted.task, inputs.task, len(train))
     return run
@@ -182,6 +171,16 @@ def _record_strategy(
     run.held_out.answers[name] = found.answers(table)
     run.in_sample.answers[name] = found.out_of_fold
     run.fit_seconds[name] = found.seconds + sum(fitted.fit_seconds[model] for model in found.names)
+
+
+def _record_estimator(
+    run: OuterRun, name: str, estimator: Any, seconds: float, X_test: Any, task: Task
+) -> None:
+    """Record what was fitted on rows; there is nothing that it says of them out of fold."""
+    response = choose_response(name, estimator, "auto", task)
+    values = respond(estimator, X_test, response, task, n_train=len(run.in_sample.rows))
+    run.held_out.answers[name] = Answers(values, response)
+    run.fit_seconds[name] = seconds
 
 
 def _rows(inputs: Inputs, rows: np.ndarray) -> HeldOut:

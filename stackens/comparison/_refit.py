@@ -8,7 +8,8 @@ from typing import Any
 from sklearn.base import clone
 
 from stackens.blending import BlendedClassifier, BlendedRegressor
-from stackens.comparison._outer_run import Inputs
+from stackens.comparison._fit_on_rows import fit_on_rows
+from stackens.comparison._inputs import Inputs
 from stackens.comparison._strategies import Strategy
 from stackens.out_of_fold import (
     FoldBag,
@@ -46,6 +47,8 @@ class Refit:
     def __call__(self, name: str) -> Any:
         """Return a strategy fitted on all rows: what was scored, on more rows."""
         strategy, inputs = self.strategies[name], self.inputs
+        if strategy.fits_itself:
+            return fit_on_rows(strategy, inputs, self.failed, self.verbose)
         ensemble = strategy.ensemble
         if ensemble is None:
             (model,) = strategy.models

@@ -8,7 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from stackens.comparison._findings import Findings, leaderboard, recommended, scored_by, sentence
+from stackens.comparison._findings import (
+    Findings,
+    footnote,
+    leaderboard,
+    recommended,
+    scored_by,
+    sentence,
+)
 from stackens.comparison._refit import Refit
 from stackens.displays import ScoreLatencyDisplay
 
@@ -80,10 +87,12 @@ class ComparisonReport:
         DataFrame
             ``score``: mean over outer splits on rows set aside before any fit, greater is
             better. ``score_se``: its standard error. ``oof_score``: the quick estimate from
-            the out-of-fold table. ``fit_s``: seconds to fit what the strategy needs, added up
-            over its fits (some of which may have run side by side). ``batch_us_per_row`` and
-            ``one_row_us``: microseconds to predict a row, in a batch and alone, on one core; of
-            a combination, those of its models and of combining, added up.
+            the out-of-fold table; NaN for a weight average, which trains its models once more,
+            apart from that table. ``fit_s``: seconds to fit what the strategy needs, added up
+            over its fits (some of which may have run side by side); of a weight average, what
+            its own training took. ``batch_us_per_row`` and ``one_row_us``: microseconds to
+            predict a row, in a batch and alone, on one core; of a blend or stack, those of its
+            models and of combining, added up; of a weight average, those of one model.
             ``bytes``: of the pickle of the models it predicts with, NaN if they cannot be pickled.
         """
         return self.findings.scores.copy()
@@ -123,9 +132,9 @@ class ComparisonReport:
         Returns
         -------
         estimator
-            An ensemble, or a base model: the plain one, or where its fold models were kept as
-            a bag a blend of it alone (of margins, which cannot be blended, the bag). It is
-            kept, and given again when asked again.
+            An ensemble, a weight average, or a base model: the plain one, or where its fold
+            models were kept as a bag a blend of it alone (of margins, which cannot be blended,
+            the bag). It is kept, and given again when asked again.
 
         Raises
         ------
@@ -173,7 +182,9 @@ class ComparisonReport:
         return display.plot(ax)
 
     def __str__(self) -> str:
-        return f"{scored_by(self.findings)}\n{leaderboard(self.findings).to_string()}"
+        text = f"{scored_by(self.findings)}\n{leaderboard(self.findings).to_string()}"
+        note = footnote(self.findings)
+        return f"{text}\n{note}" if note else text
 
     def __repr__(self) -> str:
         return (
@@ -184,4 +195,6 @@ class ComparisonReport:
 
     def _repr_html_(self) -> str:
         table = leaderboard(self.findings).to_html(border=0)
-        return f"<p>{escape(self.summary())}</p>{table}<p>{escape(scored_by(self.findings))}</p>"
+        said = (self.summary(), scored_by(self.findings), footnote(self.findings))
+        first, *others = (f"<p>{escape(text)}</p>" for text in said if text)
+        return f"{first}{table}{''.join(others)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,28 +13,21 @@ from sklearn.base import clone, is_classifier
 
 from stackens._core._task import Task
 from stackens.blending import BlendedClassifier, BlendedRegressor
-from stackens.combiners import COMBINERS, Combiner, WeightedCombiner, cross_fitted_predictions
-from stackens.comparison._scoring import Answers
+from stackens.combiners import COMBINERS, Combiner, WeightedCombiner
 from stackens.ensemble import OutOfFoldEnsemble
-from stackens.out_of_fold import (
-    CrossFit,
-    OutOfFoldTable,
-    PredictionTable,
-    is_dropped,
-    seeded_clone,
-)
+from stackens.out_of_fold import PredictionTable, is_dropped
 from stackens.stacking import StackedClassifier, StackedRegressor
+from stackens.weight_averaging import (
+    WeightAveragedClassifier,
+    WeightAveragedRegressor,
+    averageable_groups,
+)
 
-__all__ = [
-    "FittedStrategy",
-    "Strategy",
-    "check_strategies",
-    "fit_strategy",
-    "resolve_strategies",
-]
+__all__ = ["Strategy", "named", "resolve_strategies"]
 
 # Names of combiners that are a mean of models; the others learn more than weights.
 _BLENDS = ("best", "greedy", "simplex", "uniform", "vote")
+_AVERAGE, _AVERAGED = "weight average", (WeightAveragedClassifier, WeightAveragedRegressor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,99 +39,35 @@ class Strategy:
     name : str
     models : tuple of str
         The base models that it uses.
-    ensemble : OutOfFoldEnsemble or None, default=None
-        The unfitted combination, with its base models; None for a base model alone.
+    estimator : estimator or None, default=None
+        The unfitted combination, with its base models; None for a base model alone. A blend or
+        a stack is fitted on the table of out-of-fold predictions, any other estimator by itself
+        on the rows.
     """
 
     name: str
     models: tuple[str, ...]
-    ensemble: OutOfFoldEnsemble | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class FittedStrategy:
-    """A combination after :func:`fit_strategy`.
-
-    Parameters
-    ----------
-    combiner : fitted Combiner
-    names : tuple of str
-        The base models that it combines.
-    seconds : float
-        Time to fit its combiner, in seconds.
-    out_of_fold : Answers
-        What it says about the training rows, each row by a combiner that did not see it; NaN
-        where the table has no predictions.
-    """
-
-    combiner: Combiner
-    names: tuple[str, ...]
-    seconds: float
-    out_of_fold: Answers
-
-    def answers(self, table: PredictionTable) -> Answers:
-        """Combine the predictions of all base models for new rows."""
-        values = self.combiner.combine(table.select(self.names))
-        return Answers(values, _response(self.combiner, table.task))
+    estimator: Any = None
 
     @property
-    def weighted_models(self) -> tuple[str, ...]:
-        """Base models that it needs for predicting: those of weight zero are left out."""
-        weights = getattr(self.combiner, "weights_", None)
-        if weights is None or np.shape(weights) != (len(self.names),):
-            return self.names
-        return tuple(name for name, weight in zip(self.names, weights, strict=True) if weight != 0)
+    def ensemble(self) -> OutOfFoldEnsemble | None:
+        """The estimator if it is fitted on the table."""
+        return self.estimator if isinstance(self.estimator, OutOfFoldEnsemble) else None
 
-
-def fit_strategy(strategy: Strategy, fitted: CrossFit, random_state: int | None) -> FittedStrategy:
-    """Fit a combination on a cross-fit that exists already, as its ensemble would.
-
-    Raises
-    ------
-    ValueError
-        If the cross-fit has none of its models.
-    """
-    names = tuple(name for name in fitted.names if name in strategy.models)
-    if not names or strategy.ensemble is None:
-        raise ValueError("no base model gives outputs that it can combine")
-    table = fitted.out_of_fold.select(names)
-    combiner = strategy.ensemble._make_combiner(table.features)
-    combiner = seeded_clone("combiner", combiner, random_state)
-    start = time.perf_counter()
-    if hasattr(combiner, "fit_cross_fitted"):  # both at the price of the fit
-        values = combiner.fit_cross_fitted(table)
-        seconds = time.perf_counter() - start
-    else:
-        combiner.fit(table)
-        seconds = time.perf_counter() - start
-        values = cross_fitted_predictions(combiner, table)
-    answers = Answers(values, _response(combiner, fitted.task))
-    return FittedStrategy(combiner, names, seconds, answers)
-
-
-def check_strategies(strategies: Sequence[Strategy], table: OutOfFoldTable) -> None:
-    """Raise on models and columns that a combination cannot read, given a table to come."""
-    for strategy in strategies:
-        names = [name for name in table.names if name in strategy.models]
-        if strategy.ensemble is not None and names:
-            with _named(strategy.name):
-                strategy.ensemble._check_table(table.select(names))
+    @property
+    def fits_itself(self) -> bool:
+        """Whether it is an estimator that is fitted on the rows."""
+        return self.estimator is not None and self.ensemble is None
 
 
 @contextmanager
-def _named(strategy: str) -> Iterator[None]:
+def named(strategy: str) -> Iterator[None]:
     """Add to an error which strategy it is about."""
     try:
         yield
     except (ValueError, TypeError) as error:
         error.add_note(f"This is about the strategy {strategy!r} of compare.")
         raise
-
-
-def _response(combiner: Any, task: Task) -> str:
-    """Return what a fitted combiner's values are: probabilities unless it says otherwise."""
-    usual = "predict_proba" if task.is_classification else "predict"
-    return getattr(combiner, "response_", usual)
 
 
 def resolve_strategies(
@@ -226,7 +155,43 @@ class _Resolver:
             "blend greedy": "greedy",
             f"stack {linear}": linear,
             "stack auto": "auto",
+            **self.averages,
         }
+
+    @cached_property
+    def averages(self) -> dict[str, Any]:
+        """Return a weight average for each group of models that share an architecture."""
+        classify = self.task.is_classification
+        suited = [pair for pair in self.models.items() if is_classifier(pair[1]) == classify]
+        groups = averageable_groups(suited)
+        averaged = WeightAveragedClassifier if classify else WeightAveragedRegressor
+        averages = [averaged(group, scoring=self.scoring) for group in groups]
+        if len(averages) == 1:
+            return {_AVERAGE: averages[0]}
+        named = (", ".join(name for name, _ in group) for group in groups)
+        return dict(zip((f"{_AVERAGE} ({names})" for names in named), averages, strict=True))
+
+    def average(self) -> Any:
+        """Return the only weight average that there is.
+
+        Raises
+        ------
+        ValueError
+            If there is none, or more than one.
+        """
+        if len(self.averages) == 1:
+            return self.averages[_AVERAGE]
+        if self.averages:
+            raise ValueError(
+                f"A {_AVERAGE} must say which models it takes where several architectures occur "
+                f"twice. Got {_AVERAGE!r}. Name one of {list(self.averages)}."
+            )
+        raise ValueError(
+            f"A {_AVERAGE} needs two base models that share an architecture: networks with equal "
+            "layers, or linear models of one class, behind equal steps. Got "
+            f"{', '.join(f'{name!r}: {model!r:.60}' for name, model in self.models.items())}. Add "
+            "a model that differs from another only in its settings, or use a blend."
+        )
 
     def strategy(self, name: Any, value: Any) -> Strategy:
         if not isinstance(name, str):
@@ -242,17 +207,30 @@ class _Resolver:
                 f"A strategy called like a base model must be that model. Got {name!r}: "
                 f"{value!r:.200}. Give the strategy another name."
             )
-        ensemble = clone(self._ensemble(value))
-        pairs = ensemble._pairs or list(self.models.items())
+        estimator = clone(self._estimator(value))
+        averaged = isinstance(estimator, _AVERAGED)
+        pairs = estimator._pairs
+        if not pairs:
+            pairs = self.average()._pairs if averaged else list(self.models.items())
         self._check_same(name, pairs)
         kept = [model for model, estimator in pairs if not is_dropped(estimator)]
         pairs = [(model, self.models[model] if model in kept else "drop") for model, _ in pairs]
-        with _named(name):
-            ensemble._check_names(pairs)
-            ensemble.set_params(estimators=pairs)
-            ensemble._validate_params()
-            ensemble._check_combiner(self.sample_weight)
-        return Strategy(name, self._readable(ensemble, kept), ensemble)
+        if averaged and len(kept) < 2:
+            raise ValueError(
+                f"The strategy {name!r} must average at least two models. Got {kept}. Add one "
+                "that shares its architecture, or leave the strategy's own estimators empty."
+            )
+        with named(name):
+            if averaged:
+                estimator.set_params(estimators=pairs)
+                estimator._validate_params()
+                estimator._check_models([(model, self.models[model]) for model in kept])
+                return Strategy(name, tuple(kept), estimator)
+            estimator._check_names(pairs)
+            estimator.set_params(estimators=pairs)
+            estimator._validate_params()
+            estimator._check_combiner(self.sample_weight)
+        return Strategy(name, self._readable(estimator, kept), estimator)
 
     def _check_same(self, name: str, pairs: list[tuple[str, Any]]) -> None:
         """Raise on models of a combination that are not those compared."""
@@ -272,11 +250,15 @@ class _Resolver:
                     "'estimators'. Add it there under a name of its own."
                 )
 
-    def _ensemble(self, value: Any) -> OutOfFoldEnsemble:
+    def _estimator(self, value: Any) -> Any:
         classify = self.task.is_classification
         blended = BlendedClassifier if classify else BlendedRegressor
         stacked = StackedClassifier if classify else StackedRegressor
         if isinstance(value, str):
+            if value in self.averages:
+                return self.averages[value]
+            if value == _AVERAGE:
+                return self.average()
             value = self.usual().get(value, value)
             if value not in COMBINERS:
                 raise _unknown(value, self.names)
@@ -288,7 +270,7 @@ class _Resolver:
             if isinstance(value, WeightedCombiner):
                 return blended([], weighting=value)
             return stacked([], final_estimator=value)
-        if not isinstance(value, OutOfFoldEnsemble):
+        if not isinstance(value, (OutOfFoldEnsemble, *_AVERAGED)):
             raise _unknown(value, self.names)
         if is_classifier(value) != classify:
             raise ValueError(
@@ -318,7 +300,7 @@ class _Resolver:
 def _unknown(value: Any, names: tuple[str, ...]) -> ValueError:
     return ValueError(
         "The 'strategies' parameter of compare must be None, a list of names, or a dict from "
-        "names to a combiner's name, a base model's name, an unfitted Blended or Stacked "
-        f"estimator or a combiner. Got {value!r:.200}. The names are {sorted(COMBINERS)} and "
-        f"those of the base models, {list(names)}."
+        "names to a combiner's name, a base model's name, an unfitted Blended, Stacked or "
+        f"WeightAveraged estimator or a combiner. Got {value!r:.200}. The names are "
+        f"{[*sorted(COMBINERS), _AVERAGE]} and those of the base models, {list(names)}."
     )

@@ -12,9 +12,15 @@ from torch import nn
 from stackens.neural._batches import call_with_batch, repeatable_batches
 from stackens.neural._modules import evaluating, load_tensors, tensors_of, unwrapped
 
-__all__ = ["ChannelMoments", "recalibrate_batch_norm"]
+__all__ = [
+    "BATCH_NORMS",
+    "ChannelMoments",
+    "recalibrate_batch_norm",
+    "set_statistics",
+    "uncompiled",
+]
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 @dataclass
@@ -31,7 +37,7 @@ class ChannelMoments:
 
     References
     ----------
-    Chan, Golub & LeVeque (1983), The American Statistician 37(3), eq. 2.1.
+    Chan, Golub & LeVeque (1983), The American Statistician 37(3).
     """
 
     count: int = 0
@@ -114,28 +120,28 @@ def recalibrate_batch_norm(module: nn.Module, data: Any, *, exact: bool = True) 
     layers = [
         part
         for part in module.modules()
-        if isinstance(part, _BATCH_NORMS) and part.running_mean is not None
+        if isinstance(part, BATCH_NORMS) and part.running_mean is not None
     ]
     if not layers:
         return module
     batches = repeatable_batches(data)
     before = {name: tensor.clone() for name, tensor in tensors_of(module).items()}
     try:
-        with evaluating(module), _uncompiled(module):
+        with evaluating(module), uncompiled(module):
             if exact:
                 for layer in _in_order_of_calls(layers, module, batches):
-                    _set_statistics(_moments([layer], module, batches))
+                    set_statistics(_moments([layer], module, batches))
             else:
                 for layer in layers:
                     layer.train()
-                _set_statistics(_moments(layers, module, batches))
+                set_statistics(_moments(layers, module, batches))
     except BaseException:
         load_tensors(module, before)
         raise
     return module
 
 
-def _uncompiled(module: nn.Module) -> AbstractContextManager[Any]:
+def uncompiled(module: nn.Module) -> AbstractContextManager[Any]:
     """Run compiled parts as they were written: hooks set after compiling are not called."""
     if any(hasattr(part, "_orig_mod") for part in unwrapped(module).modules()):
         return torch.compiler.set_stance("force_eager")
@@ -173,7 +179,8 @@ def _moments(layers: list[Any], module: nn.Module, batches: Any) -> dict[Any, Ch
     return moments
 
 
-def _set_statistics(moments: dict[Any, ChannelMoments]) -> None:
+def set_statistics(moments: dict[Any, ChannelMoments]) -> None:
+    """Make moments the running statistics of their layers; without values they stay as they are."""
     for layer, seen in moments.items():
         if seen.count == 0:
             continue

@@ -6,6 +6,7 @@ from stackens import neural
 from stackens.neural import CheckpointRecorder
 from stackens.weight_averaging import rules
 from stackens.weight_averaging._average import average
+from stackens.weight_averaging._averageable_groups import averageable_groups
 from stackens.weight_averaging._interpolate import Interpolation, interpolate
 from stackens.weight_averaging._scan import LastNScan, scan_last_n
 from stackens.weight_averaging._soups import Soup, average_best_n, greedy_soup
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         ExponentialMovingAverage,
         StochasticWeightAverage,
         recalibrate_batch_norm,
+        repair,
     )
 
 __all__ = [
@@ -41,16 +43,23 @@ __all__ = [
     "average",
     "average_best_n",
     "average_checkpoints",
+    "averageable_groups",
     "greedy_soup",
     "interpolate",
     "learn_mixing",
     "merge_checkpoints",
     "recalibrate_batch_norm",
+    "repair",
     "rules",
     "scan_last_n",
 ]
 
-_IN_TORCH = ("ExponentialMovingAverage", "StochasticWeightAverage", "recalibrate_batch_norm")
+_IN_TORCH = (
+    "ExponentialMovingAverage",
+    "StochasticWeightAverage",
+    "recalibrate_batch_norm",
+    "repair",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -11,11 +11,21 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 
-__all__ = ["check_one_architecture", "from_start", "is_network", "short_training"]
+__all__ = [
+    "architecture",
+    "check_one_architecture",
+    "from_start",
+    "is_network",
+    "last_step",
+    "short_training",
+]
 
-# What a network's length of training is called, and what makes its architecture.
+# What a network's length of training is called, and the settings that say what weights mean.
 _LENGTHS = ("max_epochs", "max_iter")
-_ARCHITECTURE = ("hidden_layer_sizes", "activation")
+_ARCHITECTURE = (
+    *("hidden_layer_sizes", "activation", "n_bins", "categories"),
+    *("loss", "power", "link"),  # of linear models, too
+)
 _FAMILIES = ("BaseMultilayerPerceptron", "TorchMLP")
 
 
@@ -30,11 +40,17 @@ def is_network(estimator: Any) -> bool:
     return any(name.startswith(_FAMILIES) for name in names)
 
 
+def architecture(estimator: Any) -> dict[str, str]:
+    """Return the settings that make a model's tensors or say what is done with them, as text."""
+    model = last_step(estimator)
+    return {name: repr(_listed(getattr(model, name, None))) for name in _ARCHITECTURE}
+
+
 def check_one_architecture(pairs: Sequence[tuple[str, Any]]) -> None:
     """Raise early if networks differ in what makes their tensors or what is done with them."""
+    found = {name: architecture(model) for name, model in pairs}
     for parameter in _ARCHITECTURE:
-        values = {name: getattr(last_step(model), parameter, None) for name, model in pairs}
-        shown = {name: repr(_listed(value)) for name, value in values.items()}
+        shown = {name: settings[parameter] for name, settings in found.items()}
         if len(set(shown.values())) > 1:
             raise ValueError(
                 f"Networks must have one architecture to be averaged. Got {parameter}="

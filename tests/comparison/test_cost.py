@@ -11,8 +11,8 @@ from stackens._core._task import Task
 from stackens.combiners import FixedWeights
 from stackens.comparison import _cost
 from stackens.comparison._cost import Cost, measure_costs, pickled_bytes
+from stackens.comparison._fit_on_table import FittedStrategy
 from stackens.comparison._scoring import Answers
-from stackens.comparison._strategies import FittedStrategy
 from stackens.out_of_fold import PredictionTable
 
 NUMBERS = Task("regression", 1)

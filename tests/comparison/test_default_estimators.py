@@ -1,6 +1,7 @@
 """The ready set of base models."""
 
 import warnings
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import stackens as se
 from stackens.out_of_fold._policy import final_step
 
 NAMES = ["lightgbm", "lightgbm_shallow", "random_forest", "extra_trees", "linear"]
+WITH_TORCH = [*NAMES, "mlp"] if find_spec("torch") else NAMES
 
 
 def mixed_table(n=120, seed=0):
@@ -32,12 +34,16 @@ def mixed_table(n=120, seed=0):
 
 
 def small(estimators):
-    """The same models with few trees, so that the tests are quick."""
+    """The same models with few trees and epochs, so that the tests are quick."""
     found = []
     for name, model in estimators:
         model = clone(model)
         trees = [key for key in model.get_params() if key.endswith("n_estimators")]
-        found.append((name, model.set_params(**dict.fromkeys(trees, 5))))
+        model.set_params(**dict.fromkeys(trees, 5))
+        if name == "mlp":
+            epochs = [key for key in model.get_params() if key.endswith("max_iter")]
+            model.set_params(**dict.fromkeys(epochs, 2))
+        found.append((name, model))
     return found
 
 
@@ -53,7 +59,7 @@ def test_every_model_takes_a_mixed_table(target):
         "two": random.normal(size=(120, 2)),
     }[target]
     estimators = se.default_estimators(X, y)
-    assert [name for name, _ in estimators] == NAMES
+    assert [name for name, _ in estimators] == WITH_TORCH
     new = X.iloc[:3].copy()
     new["text"] = ["never seen", None, "a"]
     new.loc[:, "number"] = np.nan
@@ -70,6 +76,7 @@ def test_every_model_takes_a_mixed_table(target):
 def test_sparse_rows():
     X = sparse.random(100, 20, density=0.2, format="csr", random_state=0)
     y = np.arange(100) % 2
+    assert [name for name, _ in se.default_estimators(X, y)] == NAMES
     for _, model in small(se.default_estimators(X, y)):
         assert model.fit(X, y).predict(X).shape == (100,)
 
@@ -114,6 +121,11 @@ def test_whole_numbers_of_many_values_are_numbers():
     assert is_classifier(se.default_estimators(X, np.arange(100) % 20)[0][1])
     models = se.default_estimators(X, np.arange(100) % 25, classification=True)
     assert is_classifier(models[0][1])
+
+
+def test_without_torch_there_is_no_network(monkeypatch):
+    monkeypatch.setitem(se.default_estimators.__globals__, "find_spec", lambda name: None)
+    assert [name for name, _ in se.default_estimators(np.zeros((9, 1)), np.arange(9))] == NAMES
 
 
 def test_seeds_reach_every_model():

@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from stackens.comparison._findings import Findings, leaderboard, recommended, scored_by, sentence
+from stackens.comparison._findings import (
+    Findings,
+    footnote,
+    leaderboard,
+    recommended,
+    scored_by,
+    sentence,
+)
 from stackens.comparison._scoring import Scoring
 
 
@@ -113,6 +120,19 @@ def test_what_was_scored():
     assert scored_by(found) == (
         "ROC AUC (higher is better) on 1,408 rows set aside before any fit (one hold-out). Because."
     )
+
+
+def test_why_there_is_no_out_of_fold_score():
+    scores = pd.Series({"blend": 0.9, "soup": 0.8, "tree": 0.7})
+    found = findings(scores, {}, name="accuracy", single=None)
+    assert footnote(found) == ""
+    apart = replace(found, without_table=frozenset({"soup", "blend"}))
+    assert footnote(apart) == (
+        "No out-of-fold score for 'blend', 'soup': trained on the rows, not on the out-of-fold "
+        "table."
+    )
+    bare = replace(apart, scores=apart.scores.assign(oof_score=[np.nan, np.nan, 0.7]))
+    assert leaderboard(bare)["out-of-fold"].tolist() == ["-", "-", "0.7000"]
 
 
 def test_numbers_without_a_spread():

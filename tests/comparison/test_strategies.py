@@ -1,19 +1,18 @@
-"""Strategies from what users write, and their fit on a cross-fit."""
+"""Strategies from what users write."""
 
 import numpy as np
 import pytest
-from sklearn.base import clone
 from sklearn.datasets import load_iris, make_classification
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import stackens as se
 from stackens._core._task import Task
-from stackens.combiners import LogisticOnLogits, SimplexWeights, cross_fitted_predictions
-from stackens.comparison._strategies import fit_strategy, resolve_strategies
+from stackens.combiners import LogisticOnLogits, SimplexWeights
+from stackens.comparison._strategies import resolve_strategies
 
 X, Y = make_classification(200, 6, random_state=0)
 PAIRS = [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
@@ -114,76 +113,10 @@ def test_base_models_called_like_a_strategy():
         resolve(None, pairs=[("stack auto", GaussianNB())])
 
 
-def fitted_with(name, strategy, fitted, seed=0):
-    """A strategy fitted on a cross-fit, and the ensemble that does the same."""
-    (found,) = resolve({name: strategy})
-    ensemble = clone(found.ensemble).set_params(estimators=[], random_state=seed)
-    return fit_strategy(found, fitted, seed), ensemble.fit_from(fitted)
-
-
-def test_fit_on_a_cross_fit_is_that_of_the_ensemble():
-    fitted = se.cross_fit(PAIRS, X, Y, random_state=0)
-    table = fitted.predict(X[:20])
-    for name in ("simplex", "logistic", "auto"):
-        found, ensemble = fitted_with("a", name, fitted)
-        answers = found.answers(table)
-        assert answers.response == "predict_proba"
-        np.testing.assert_array_equal(answers.values, ensemble.predict_proba(X[:20]))
-        expected = cross_fitted_predictions(ensemble.combiner_, fitted.out_of_fold)
-        np.testing.assert_array_equal(found.out_of_fold.values, expected)
-        assert found.seconds > 0
-
-
-def test_final_estimators_answer_in_their_own_way():
-    fitted = se.cross_fit(PAIRS, X, Y, random_state=0)
-    found, _ = fitted_with("svc", se.StackedClassifier([], LinearSVC(random_state=0)), fitted)
-    assert found.out_of_fold.response == "decision_function"
-    stack = se.StackedClassifier([], LogisticRegression(), passthrough=True)
-    found, ensemble = fitted_with("passes", stack, fitted)
-    answers = found.answers(fitted.predict(X[:5]))
-    np.testing.assert_allclose(answers.values, ensemble.predict_proba(X[:5]))
-
-
-def test_final_estimators_without_a_seed_get_one():
-    fitted = se.cross_fit(PAIRS, X, Y, random_state=0)
-    stack = se.StackedClassifier([], RandomForestClassifier(5))
-    table = fitted.predict(X[:20])
-    first, again, other = (
-        fitted_with("stack", stack, fitted, seed)[0].answers(table).values for seed in (1, 1, 2)
-    )
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-
-
-def test_models_of_weight_zero_are_not_needed():
-    fitted = se.cross_fit(PAIRS, X, Y, random_state=0)
-    assert len(fitted_with("a", "best", fitted)[0].weighted_models) == 1
-    assert fitted_with("a", "uniform", fitted)[0].weighted_models == ("nb", "tree")
-
-
-def test_fixed_weights_stay_with_their_models():
-    fitted = se.cross_fit(PAIRS, X, Y, random_state=0)
-    for weights in ([3, 1], {"tree": 1, "nb": 3}):
-        found, _ = fitted_with("a", se.BlendedClassifier([], weighting=weights), fitted)
-        np.testing.assert_allclose(found.combiner.weights_, [0.75, 0.25])
-    (strategy,) = resolve({"a": se.BlendedClassifier([], weighting=[3, 1])})
-    one = fit_strategy(strategy, fitted.select(["tree"]), None)
-    np.testing.assert_allclose(one.combiner.weights_, [1.0])
-
-
 def test_models_that_are_switched_off():
     blend = se.BlendedClassifier([("nb", "drop"), PAIRS[1]])
     (strategy,) = resolve({"a": blend})
     assert strategy.models == ("tree",)
-
-
-def test_nothing_to_combine():
-    fitted = se.cross_fit([("svc", LinearSVC(random_state=0))], X, Y)
-    (strategy,) = resolve(
-        ["simplex"], pairs=[("svc", LinearSVC())], responses={"svc": "decision_function"}
-    )
-    with pytest.raises(ValueError, match="no base model gives outputs"):
-        fit_strategy(strategy, fitted, None)
 
 
 def test_what_users_wrote_is_not_changed():
@@ -210,17 +143,6 @@ def test_ensembles_that_cannot_work_are_refused_by_name(ensemble, message):
     assert any("'fancy'" in text for text in said)
 
 
-def test_columns_that_are_missing_are_found_before_anything_is_fitted(monkeypatch):
-    def refuse(*_):
-        raise AssertionError("nothing should be fitted")
-
-    monkeypatch.setattr(GaussianNB, "fit", refuse)
-    stack = se.StackedClassifier([], LogisticRegression(), passthrough=["no such"])
-    with pytest.raises(ValueError, match="'passthrough' parameter") as caught:
-        se.compare(dict(PAIRS), X, Y, strategies={"fancy": stack}, outer=0.3)
-    assert caught.value.__notes__ == ["This is about the strategy 'fancy' of compare."]
-
-
 def test_names_that_ensembles_reserve_are_refused_early():
     with pytest.raises(ValueError, match="conflict with constructor arguments"):
         resolve(["simplex"], pairs=[("cv", GaussianNB())])
@@ -233,3 +155,104 @@ def test_base_models_called_like_combiners_do_not_stand_in_for_them():
     assert report.refit.strategies["stack logistic"].ensemble.final_estimator == "logistic"
     assert report.refit.strategies["stack auto"].ensemble.final_estimator == "auto"
     assert report.refit.strategies["auto"].ensemble is None
+
+
+# ---------------------------------------------------------------- weight averages
+
+
+def linear(*penalties):
+    return [(f"c{C}", LogisticRegression(C=C)) for C in penalties]
+
+
+NETWORKS = [("wide", MLPClassifier((9,))), ("wide too", MLPClassifier((9,), alpha=0.1))]
+
+
+def test_a_weight_average_is_usual_where_two_models_share_an_architecture():
+    average = resolve(None, pairs=[*PAIRS, *linear(1, 2)], scoring="roc_auc")[-1]
+    assert (average.name, average.models) == ("weight average", ("c1", "c2"))
+    assert type(average.estimator) is se.WeightAveragedClassifier
+    assert average.estimator.scoring == "roc_auc"
+    assert average.fits_itself
+    assert average.ensemble is None
+    several = resolve(None, pairs=[*linear(1), *NETWORKS, *linear(2)])[-2:]
+    assert {strategy.name: strategy.models for strategy in several} == {
+        "weight average (c1, c2)": ("c1", "c2"),
+        "weight average (wide, wide too)": ("wide", "wide too"),
+    }
+    ridges = [("r1", Ridge()), ("r2", Ridge(2.0)), ("c1", LogisticRegression())]
+    assert type(resolve(None, NUMBERS, pairs=ridges)[-1].estimator) is se.WeightAveragedRegressor
+    assert [strategy.name for strategy in resolve(None, BINARY, pairs=ridges)][-1] == "stack auto"
+
+
+def test_weight_averages_by_name_and_as_estimators():
+    pairs = [*PAIRS, *linear(1, 2, 3)]
+    own = se.WeightAveragedClassifier(linear(3, 1), weighting="equal")
+    found = resolve(
+        {
+            "weight average": "weight average",
+            "soup": "weight average",
+            "all": se.WeightAveragedClassifier([], weighting="learned"),
+            "some": own,
+            "without": se.WeightAveragedClassifier([*linear(3, 1), ("c2", "drop")]),
+        },
+        pairs=pairs,
+    )
+    assert [strategy.models for strategy in found] == [
+        *[("c1", "c2", "c3")] * 3,
+        *[("c3", "c1")] * 2,
+    ]
+    weightings = [strategy.estimator.weighting for strategy in found]
+    assert weightings == ["greedy", "greedy", "learned", "equal", "greedy"]
+    assert found[3].estimator is not own
+    (named,) = resolve(["weight average (c1, c2)"], pairs=[*linear(1, 2), *NETWORKS])
+    assert named.models == ("c1", "c2")
+
+
+@pytest.mark.parametrize(
+    ("strategies", "pairs", "message"),
+    [
+        (["weight average"], PAIRS, "two base models that share an architecture.*'nb': GaussianNB"),
+        ([("a", se.WeightAveragedClassifier([]))], PAIRS, "two base models that share"),
+        (
+            ["weight average"],
+            [*linear(1, 2), *NETWORKS],
+            r"Name one of \['weight average \(c1, c2\)', 'weight average \(wide, wide too\)'\]",
+        ),
+        (
+            {"a": se.WeightAveragedClassifier([])},
+            [*linear(1, 2), *NETWORKS],
+            "must say which models it takes",
+        ),
+        ({"a": se.WeightAveragedRegressor([])}, linear(1, 2), "fit the target.*Use a Classifier"),
+        ({"a": se.WeightAveragedClassifier(linear(5))}, linear(1, 2), r"Got \['c5'\].*Add them"),
+        (
+            {"a": se.WeightAveragedClassifier([("c1", LogisticRegression(C=7))])},
+            linear(1, 2),
+            "must combine the models that are compared",
+        ),
+        ({"a": se.WeightAveragedClassifier(linear(1))}, linear(1, 2), "two models.*'c1'"),
+        ({"a": se.WeightAveragedClassifier([], weighting=1)}, linear(1, 2), "'weighting' param"),
+        (
+            {"a": se.WeightAveragedClassifier([NETWORKS[0], ("n", MLPClassifier((3,)))])},
+            [*NETWORKS, ("n", MLPClassifier((3,)))],
+            "must have one architecture",
+        ),
+        (
+            None,
+            [("weight average", GaussianNB()), *linear(1, 2)],
+            "called like the usual strategies",
+        ),
+    ],
+)
+def test_weight_averages_that_cannot_work(strategies, pairs, message):
+    with pytest.raises(ValueError, match=message):
+        resolve(strategies, pairs=pairs)
+
+
+def test_what_has_no_weights_is_refused_by_name():
+    with pytest.raises(TypeError, match="'tree' has no weights to average") as caught:
+        resolve(
+            {"fancy": se.WeightAveragedClassifier([*linear(1), PAIRS[1]])},
+            pairs=[*linear(1), *PAIRS],
+        )
+    assert "'fancy'" in caught.value.__notes__[0]

@@ -26,6 +26,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from stackens._core._task import Task
 from stackens.exceptions import LeakageWarning
+from stackens.neural import TorchMLPClassifier, TorchMLPRegressor
 from stackens.out_of_fold._folds import Folds
 from stackens.out_of_fold._policy import choose_policy, expected_cost, final_step, kind_of
 
@@ -47,6 +48,8 @@ def policy(model, final_fit="auto", out_of_bag="auto", task=TASK, **options):
         (HistGradientBoostingClassifier(), "boosted"),
         (GradientBoostingClassifier(), "boosted"),
         (make_pipeline(StandardScaler(), MLPClassifier()), "neural"),
+        (TorchMLPClassifier(), "neural"),
+        (TransformedTargetRegressor(TorchMLPRegressor()), "neural"),
         (TransformedTargetRegressor(HistGradientBoostingRegressor()), "boosted"),
         (RandomForestClassifier(), "bagged"),
         (BaggingClassifier(), "bagged"),
@@ -78,6 +81,7 @@ def test_final_step():
     [
         (HistGradientBoostingClassifier(), "bag"),
         (make_pipeline(StandardScaler(), MLPClassifier()), "bag"),
+        (TorchMLPClassifier(), "bag"),
         (LogisticRegression(), "refit"),
         (SVC(), "refit"),
         (RandomForestClassifier(), "out_of_bag"),
@@ -165,6 +169,7 @@ def test_long_fits_cost_more():
     assert cost(RandomForestClassifier(500)) > cost(RandomForestClassifier(100)) > light
     assert cost(RandomForestClassifier(), "out_of_bag") > cost(RandomForestClassifier())
     assert cost(MLPClassifier()) > light
+    assert cost(TorchMLPClassifier()) == cost(MLPClassifier())
     for search_cv in (3, LeaveOneOut(), None):
         assert cost(GridSearchCV(LogisticRegression(), {"C": [1]}, cv=search_cv)) > light
     assert cost(VotingClassifier([("a", LogisticRegression())])) > light

@@ -1,0 +1,94 @@
+"""Strategies on the table: combiners fitted on a cross-fit that exists already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stackens._core._task import Task
+from stackens.combiners import Combiner, cross_fitted_predictions
+from stackens.comparison._scoring import Answers
+from stackens.comparison._strategies import Strategy, named
+from stackens.out_of_fold import CrossFit, OutOfFoldTable, PredictionTable, seeded_clone
+
+__all__ = ["FittedStrategy", "check_strategies", "fit_strategy"]
+
+
+@dataclass(frozen=True, eq=False)
+class FittedStrategy:
+    """A blend or a stack after :func:`fit_strategy`.
+
+    Parameters
+    ----------
+    combiner : fitted Combiner
+    names : tuple of str
+        The base models that it combines.
+    seconds : float
+        Time to fit its combiner, in seconds.
+    out_of_fold : Answers
+        What it says about the training rows, each row by a combiner that did not see it; NaN
+        where the table has no predictions.
+    """
+
+    combiner: Combiner
+    names: tuple[str, ...]
+    seconds: float
+    out_of_fold: Answers
+
+    def answers(self, table: PredictionTable) -> Answers:
+        """Combine the predictions of all base models for new rows."""
+        values = self.combiner.combine(table.select(self.names))
+        return Answers(values, _response(self.combiner, table.task))
+
+    @property
+    def weighted_models(self) -> tuple[str, ...]:
+        """Base models that it needs for predicting: those of weight zero are left out."""
+        weights = getattr(self.combiner, "weights_", None)
+        if weights is None or np.shape(weights) != (len(self.names),):
+            return self.names
+        return tuple(name for name, weight in zip(self.names, weights, strict=True) if weight != 0)
+
+
+def fit_strategy(strategy: Strategy, fitted: CrossFit, random_state: int | None) -> FittedStrategy:
+    """Fit a combination on a cross-fit that exists already, as its ensemble would.
+
+    Raises
+    ------
+    ValueError
+        If the cross-fit has none of its models.
+    """
+    names = tuple(name for name in fitted.names if name in strategy.models)
+    if not names or strategy.ensemble is None:
+        raise ValueError("no base model gives outputs that it can combine")
+    table = fitted.out_of_fold.select(names)
+    combiner = strategy.ensemble._make_combiner(table.features)
+    combiner = seeded_clone("combiner", combiner, random_state)
+    start = time.perf_counter()
+    if hasattr(combiner, "fit_cross_fitted"):  # both at the price of the fit
+        values = combiner.fit_cross_fitted(table)
+        seconds = time.perf_counter() - start
+    else:
+        combiner.fit(table)
+        seconds = time.perf_counter() - start
+        values = cross_fitted_predictions(combiner, table)
+    answers = Answers(values, _response(combiner, fitted.task))
+    return FittedStrategy(combiner, names, seconds, answers)
+
+
+def check_strategies(strategies: Sequence[Strategy], table: OutOfFoldTable) -> None:
+    """Raise on models and columns that a combination cannot read, given a table to come."""
+    for strategy in strategies:
+        names = [name for name in table.names if name in strategy.models]
+        if strategy.ensemble is not None and names:
+            with named(strategy.name):
+                strategy.ensemble._check_table(table.select(names))
+
+
+def _response(combiner: Any, task: Task) -> str:
+    """Return what a fitted combiner's values are: probabilities unless it says otherwise."""
+    usual = "predict_proba" if task.is_classification else "predict"
+    return getattr(combiner, "response_", usual)
