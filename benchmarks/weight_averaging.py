@@ -3,22 +3,23 @@
     python benchmarks/weight_averaging.py                              small files, everything
     python benchmarks/weight_averaging.py --size-mb 488 --files 8      what we claim
     python benchmarks/weight_averaging.py safetensors --repeats 9      only this part
+    python benchmarks/weight_averaging.py --mergekit ~/mk/bin/python   mergekit is a peer too
 
-The files are made in a temporary folder (TMPDIR says where) and are in the page cache. All sides
-run in turn in one process, after imports; dirty pages are written back between them. The floor
-does what any side must at our durability: read all files once (with as many threads), write one of
-their size, compute its checksum, wait until it is on the disk. The peers do not wait.
+The files are made in a temporary folder (TMPDIR says where) and are in the page cache. Each side
+has an interpreter of its own, which has imported what it needs; all run in turn, and dirty pages
+are written back between them. The floor does what any side must at our durability: read all files
+once (with as many threads), write one of their size, compute its checksum, wait until it is on the
+disk. The peers neither wait nor compute a checksum, so each is also compared with what that takes
+after it.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
-import importlib.util
-import io
+import json
 import os
 import re
+import select
 import shutil
 import statistics
 import subprocess
@@ -28,6 +29,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -134,20 +136,6 @@ def swa_utils(paths: list[Path], output: Path) -> None:
     save({name: tensor.detach() for name, tensor in zip(state, tensors, strict=True)}, output)
 
 
-def mergekit(paths: list[Path], output: Path) -> None:
-    """Let mergekit's ``linear`` merge plain files, with default options."""
-    from mergekit.graph import Executor
-    from mergekit.options import MergeOptions
-    from mergekit.scripts import merge_raw_pytorch as raw
-
-    raw.SimpleLoaderCache._instance = None  # it would keep the files of an earlier round open
-    models = [{"model": str(path), "parameters": {"weight": 1.0}} for path in paths]
-    config = raw.RawPyTorchMergeConfig(merge_method="linear", models=models)
-    folder = str(output.with_suffix(".mergekit"))
-    tasks = raw.plan_flat_merge(config, folder, False, False, MergeOptions())
-    Executor(tasks, math_device="cpu", storage_device="cpu").execute()
-
-
 SIDES: dict[str, Callable[[list[Path], Path], None]] = {
     "ours": ours,
     "floor": floor,
@@ -155,41 +143,131 @@ SIDES: dict[str, Callable[[list[Path], Path], None]] = {
     "running sum": running_sum,
     "swa_utils": swa_utils,
 }
-if importlib.util.find_spec("mergekit"):
-    SIDES["mergekit"] = mergekit
+DURABLE = ("ours", "floor")  # sides whose output has a checksum and is on the disk
+
+
+def serve(name: str) -> None:
+    """Run a side for each line of standard input, as `Interpreter` asks."""
+    print("ready", flush=True)
+    for line in sys.stdin:
+        output, *paths = map(Path, json.loads(line))
+        wall, cpu = time.perf_counter(), time.process_time()
+        SIDES[name](paths, output)
+        took = [time.perf_counter() - wall, time.process_time() - cpu]
+        print(json.dumps(took), flush=True)
+
+
+class Interpreter:
+    """A side in a process of its own, its imports done."""
+
+    def __init__(self, name: str, mergekit: str | None) -> None:
+        command = [sys.executable, __file__, "--side", name]
+        if name == "mergekit":
+            command = [str(mergekit), str(Path(__file__).with_name("mergekit_linear.py"))]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.process.stdout.readline()
+
+    def ask(self, paths: list[Path], output: Path) -> None:
+        """Start one merge."""
+        self.process.stdin.write(json.dumps([str(output), *map(str, paths)]) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> tuple[float, float]:
+        """Wait for it, and return wall and processor seconds."""
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.process.args} failed. Run it by hand to see why.")
+        return tuple(json.loads(line))
+
+    def __enter__(self) -> Interpreter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def side_names(options: argparse.Namespace) -> list[str]:
+    """Return the sides of this run."""
+    return [*SIDES, *(["mergekit"] if options.mergekit else [])]
 
 
 # ---------------------------------------------------------------- parts
 
 
+@dataclass(frozen=True)
+class Took:
+    """Seconds of one merge: wall, processor, and wall with checksum and durability."""
+
+    wall: float
+    cpu: float
+    durable: float
+
+
 def speed(title: str, dtype: str, suffix: str, options: argparse.Namespace) -> None:
     """Time all sides in turn; what counts is the median of the ratios within a round."""
+    names = side_names(options)
     with tempfile.TemporaryDirectory() as folder:
         paths = make_files(Path(folder), options.files, options.size_mb, dtype, suffix)
         output = Path(folder, f"average{suffix}")
+        sides = {name: Interpreter(name, options.mergekit) for name in names}
         rounds = []
         for _ in range(options.repeats + 1):  # the first round is not counted
-            rounds.append({name: _timed(side, paths, output) for name, side in SIDES.items()})
+            rounds.append({name: _timed(name, sides[name], paths, output) for name in names})
+        for side in sides.values():
+            side.__exit__()
         size = paths[0].stat().st_size / 1e6
+    counted = rounds[1:]
     print(f"{title}: {len(paths)} files of {size:.0f} MB, {THREADS} threads")
-    for name in SIDES:
-        took = statistics.median(times[name] for times in rounds[1:])
-        ratios = [times[name] / times["ours"] for times in rounds[1:]]
-        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-        print(f"    {name:15} {took:6.2f} s, over ours {statistics.median(ratios):5.2f} ({spread})")
-    ratio = statistics.median(times["ours"] / times["floor"] for times in rounds[1:])
-    print(f"    ours over the floor {ratio:.2f}; goal at most 1.60")
+    for name in names:
+        wall = statistics.median(times[name].wall for times in counted)
+        cpu = statistics.median(times[name].cpu for times in counted)
+        as_it_is = _spread([times[name].wall / times["ours"].wall for times in counted])
+        durable = _spread([times[name].durable / times["ours"].wall for times in counted])
+        print(
+            f"    {name:15} {wall:6.2f} s, processor {cpu:6.2f} s; over ours {as_it_is}, "
+            f"with fsync and checksum {durable}"
+        )
+    ratio = _spread([times["ours"].wall / times["floor"].wall for times in counted])
+    print(f"    ours over the floor {ratio}; goal at most 1.60", flush=True)
 
 
-def _timed(side: Callable[[list[Path], Path], None], paths: list[Path], output: Path) -> float:
-    """Time a side, from a disk at rest and without what the side before it left."""
-    output.unlink(missing_ok=True)
-    shutil.rmtree(output.with_suffix(".mergekit"), ignore_errors=True)
-    gc.collect()
+def _spread(ratios: list[float]) -> str:
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def _timed(name: str, side: Interpreter, paths: list[Path], output: Path) -> Took:
+    """Time a side, from a disk at rest, and what would make its output durable."""
+    _remove(output)
     if hasattr(os, "sync"):
         os.sync()
-    with contextlib.redirect_stderr(io.StringIO()):  # progress bars of mergekit
-        return seconds(lambda: side(paths, output))
+    side.ask(paths, output)
+    wall, cpu = side.answer()
+    more = 0.0 if name in DURABLE else seconds(lambda: _make_durable(output))
+    return Took(wall, cpu, wall + more)
+
+
+def _remove(output: Path) -> None:
+    if output.is_dir():
+        shutil.rmtree(output)
+    output.unlink(missing_ok=True)
+
+
+def _make_durable(output: Path) -> None:
+    """Compute the checksum of a file, or of those in a folder, and wait until it is on the disk."""
+    for path in output.iterdir() if output.is_dir() else [output]:
+        buffer, crc = bytearray(1 << 20), 0
+        with path.open("r+b", buffering=0) as file:
+            while count := file.readinto(buffer):
+                crc = zlib.crc32(memoryview(buffer)[:count], crc)
+            os.fsync(file.fileno())
 
 
 def safetensors(options: argparse.Namespace) -> None:
@@ -211,38 +289,33 @@ def memory(options: argparse.Namespace) -> None:
     """Measure the private memory of each side beyond its imports, and of ours with more files."""
     with tempfile.TemporaryDirectory() as folder:
         paths = make_files(Path(folder), options.files, options.size_mb, "float32", ".safetensors")
+        output = Path(folder, "average.safetensors")
         print(f"private memory beyond imports, {options.files} files of {options.size_mb} MB")
-        for name in SIDES:
-            print(f"    {name:15} {_private_peak(name, paths, Path(folder))}")
+        for name in side_names(options):
+            with Interpreter(name, options.mergekit) as side:
+                print(f"    {name:15} {_private_peak(side, paths, output)}")
+            _remove(output)
         for n_files in (2, 8, 32):
-            repeated = [paths[i % len(paths)] for i in range(n_files)]
             linked = []
-            for i, path in enumerate(repeated):
+            for i in range(n_files):
                 linked.append(Path(folder, f"link-{n_files}-{i}.safetensors"))
-                os.link(path, linked[-1])
-            print(f"    ours, {n_files:2} files  {_private_peak('ours', linked, Path(folder))}")
+                os.link(paths[i % len(paths)], linked[-1])
+            with Interpreter("ours", None) as side:
+                print(f"    ours, {n_files:2} files  {_private_peak(side, linked, output)}")
     print("    goal for ours: at most 64 MB")
 
 
-def _private_peak(name: str, paths: list[Path], folder: Path) -> str:
-    """Watch a fresh interpreter from outside while it runs one side (Linux)."""
+def _private_peak(side: Interpreter, paths: list[Path], output: Path) -> str:
+    """Watch an interpreter from outside while it runs a side (Linux)."""
     if not Path("/proc/self/status").exists():
         return "unknown on this system"
-    arguments = [name, str(folder / "average.safetensors"), *map(str, paths)]
-    with subprocess.Popen(
-        [sys.executable, __file__, "--side", *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as child:
-        child.stdout.readline()  # imports are done
-        before = peak = _private(child.pid)
-        child.stdin.write(b"\n")
-        child.stdin.flush()
-        while child.poll() is None:
-            peak = max(peak, _private(child.pid))
-            time.sleep(0.001)
-    return f"{(peak - before) / 1e6:7.0f} MB" if child.returncode == 0 else "failed"
+    pid = side.process.pid
+    before = peak = _private(pid)
+    side.ask(paths, output)
+    while not select.select([side.process.stdout], [], [], 0.001)[0]:
+        peak = max(peak, _private(pid))
+    side.answer()
+    return f"{(peak - before) / 1e6:7.0f} MB"
 
 
 def _private(pid: int) -> int:
@@ -255,26 +328,18 @@ def _private(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def run_side(name: str, output: str, *paths: str) -> None:
-    """Run one side when told to, for `_private_peak`."""
-    if name == "mergekit":
-        import mergekit.scripts.merge_raw_pytorch  # noqa: F401
-    print("ready", flush=True)
-    sys.stdin.readline()
-    SIDES[name]([Path(path) for path in paths], Path(output))
-
-
 PARTS = {part.__name__: part for part in (safetensors, bfloat16, pt, memory)}
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--side"]:
-        run_side(*sys.argv[2:])
+        serve(sys.argv[2])
         sys.exit()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
     parser.add_argument("--size-mb", type=float, default=32, help="of each file; bfloat16 too")
     parser.add_argument("--files", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--mergekit", help="interpreter that has mergekit; left out without")
     chosen = parser.parse_args()
     for part in chosen.parts or PARTS:
         PARTS[part](chosen)

@@ -14,6 +14,7 @@ from stackens.weight_averaging._weight_averaged import (
     WeightAveragedClassifier,
     WeightAveragedRegressor,
 )
+from stackens.weight_averaging.alignment import AlignedModels, AlignmentReport, align
 from stackens.weight_averaging.files import (
     MergeReport,
     average_checkpoints,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AlignedModels",
+    "AlignmentReport",
     "CheckpointRecorder",
     "ExponentialMovingAverage",
     "Interpolation",
@@ -40,6 +43,7 @@ __all__ = [
     "StochasticWeightAverage",
     "WeightAveragedClassifier",
     "WeightAveragedRegressor",
+    "align",
     "average",
     "average_best_n",
     "average_checkpoints",

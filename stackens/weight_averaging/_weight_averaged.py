@@ -37,8 +37,9 @@ class WeightAveragedClassifier(ClassifierMixin, WeightAveraged):
     init_fraction : float, default=0.2
         Share of the first network's usual epochs that makes the shared start.
     align : {"auto"} or bool, default="auto"
-        What to do with networks from separate starts. They cannot be aligned yet, so
-        ``init="separate"`` is refused, unless ``align=False`` asks for an average as they are.
+        Whether networks are aligned with the first before they are averaged. ``"auto"``: if they
+        were trained apart, from separate starts or as frozen estimators. ``False`` averages
+        such networks as they are, which is usually bad.
     validation_fraction : float, default=0.2
         Share of the distinct rows that are set aside to choose the weights.
     scoring : str, callable or None, default=None
@@ -57,6 +58,8 @@ class WeightAveragedClassifier(ClassifierMixin, WeightAveraged):
         The average, a model of the same class as the estimators.
     weights_ : array of shape (n_models,)
         How much each model counts.
+    alignment_ : AlignmentReport or None
+        What aligning the models did; None where they were not aligned.
     estimators_ : list of estimators
         The fitted models.
     scores_ : dict of str -> float

@@ -47,9 +47,12 @@ from stackens.weight_averaging._shared_start import (
 from stackens.weight_averaging._soups import greedy_soup
 from stackens.weight_averaging._validation_part import validation_part
 from stackens.weight_averaging.adapters import adapter_of, alike
+from stackens.weight_averaging.alignment import align
 from stackens.weight_averaging.mixing import learn_mixing
 
 __all__ = ["WeightAveraged", "models_have"]
+
+_EXAMPLES = 64  # rows on which an alignment is tried
 
 
 def models_have(method: str) -> Any:
@@ -139,6 +142,15 @@ class WeightAveraged(MetaEstimatorMixin, NamedEstimators):
             random_state=seed,
         )
         models = self._fitted(pairs, X, y, sample_weight, training, seed)
+        trained_apart = self.init == "separate" or any(
+            isinstance(model, FrozenEstimator) for _, model in pairs
+        )
+        wanted = trained_apart if self.align == "auto" else self.align
+        self.alignment_ = None
+        if wanted and all(map(is_network, models.values())):
+            aligned = align(models, 0, take_rows(X, training[:_EXAMPLES]))
+            models = dict(zip(models, aligned, strict=True))
+            self.alignment_ = aligned.report
         like = next(reversed(models.values()))
         alike(adapter_of(like), list(models.values()), list(models), like)
         evaluate = self._evaluate(models, X, y, sample_weight, held_out, task)
@@ -161,12 +173,6 @@ class WeightAveraged(MetaEstimatorMixin, NamedEstimators):
             checked_scorer(self.scoring, type(self).__name__)
         networks = [(name, model) for name, model in pairs if is_network(_unfrozen(model))]
         check_one_architecture([(name, _unfrozen(model)) for name, model in networks])
-        if networks and self.init == "separate" and self.align is not False:
-            raise ValueError(
-                "Networks trained from separate starts must be aligned before they are averaged, "
-                f"which stackens cannot do yet. Got init='separate' with align={self.align!r}. Use "
-                "init='shared'; or align=False to average them as they are, which is usually bad."
-            )
 
     def _fitted(
         self,

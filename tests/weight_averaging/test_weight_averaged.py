@@ -92,11 +92,23 @@ def test_networks_from_a_shared_start_have_an_average():
     with pytest.warns(OtherBasinWarning, match="worse than its ingredients"):
         apart.fit(train, y_train)
     assert apart.score_ < shared.score_
+    assert apart.alignment_ is None is shared.alignment_
 
 
-def test_separate_starts_are_refused_without_a_word_from_the_user():
-    with pytest.raises(ValueError, match="must be aligned.*init='shared'"):
-        se.WeightAveragedClassifier(mlps(), init="separate").fit(X, Y)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.OtherBasinWarning")
+def test_networks_trained_apart_are_aligned():
+    digits, labels = load_digits(return_X_y=True)
+    model = MLPClassifier(hidden_layer_sizes=(128,), max_iter=25)
+    models = [(f"m{i}", clone(model).set_params(random_state=i)) for i in range(2)]
+    average = se.WeightAveragedClassifier(models, weighting="equal", init="separate")
+    average.set_params(random_state=0).fit(digits / 16, labels)
+    plain = clone(average).set_params(align=False).fit(digits / 16, labels)
+    assert average.score_ > plain.score_
+    assert average.alignment_.frame()["moved"].iloc[1] > 0.5
+    fitted = [(name, FrozenEstimator(model.fit(digits / 16, labels))) for name, model in models]
+    frozen = clone(average).set_params(init="shared", estimators=fitted).fit(digits / 16, labels)
+    assert frozen.alignment_ is not None
     se.WeightAveragedClassifier(LOGISTIC, init="separate").fit(X[:, :2], Y)
 
 

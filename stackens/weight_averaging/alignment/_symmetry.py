@@ -213,8 +213,14 @@ class Symmetry:
             matrices[name] = turned * stretch if matrix.kind == "general" else turned
         return Transformation(
             permutations,
-            {name: rng.choice([-1.0, 1.0], size=self._size(name)) for name in self.signs},
-            {name: rng.uniform(0.5, 2.0, size=self._size(name)) for name in self.scales},
+            {
+                name: rng.choice([-1.0, 1.0], size=self.size(self.signs[name]))
+                for name in self.signs
+            },
+            {
+                name: rng.uniform(0.5, 2.0, size=self.size(self.scales[name]))
+                for name in self.scales
+            },
             matrices,
         )
 
@@ -240,10 +246,10 @@ class Symmetry:
             changed[name] = _rounded(array, arrays[name].dtype)
         return changed
 
-    def _size(self, name: str) -> int:
-        owner = self.signs.get(name) or self.scales[name]
+    def size(self, units: str) -> int:
+        """Return how many units bear a name, free or not."""
         parts = (part for axes in self.layout.values() for parts in axes for part in parts)
-        return next(part.size for part in parts if part.units == owner)
+        return next(part.size for part in parts if part.units == units)
 
 
 def _rounded(array: NDArray, dtype: np.dtype) -> NDArray:

@@ -117,8 +117,10 @@ def _from_file(path: Path, key: str | None, trusted: bool) -> Checkpoint:
         start = file.read(16)
     metadata: Mapping[str, str] = {}
     layers: tuple[str, ...] = ()
-    names = set(entries(path)) if start.startswith(b"PK") else set()
-    if is_torch_zip(names) or start.startswith(b"\x80"):
+    # Asked first: the length of its header, at the start, can look like any other format's mark.
+    plain = is_safetensors(start)
+    names = set(entries(path)) if start.startswith(b"PK") and not plain else set()
+    if is_torch_zip(names) or (start.startswith(b"\x80") and not plain):
         kind = "torch"
         tensors = state_dict_in(read_torch(path, trusted=trusted), path, key)
     elif key is not None:
@@ -132,7 +134,7 @@ def _from_file(path: Path, key: str | None, trusted: bool) -> Checkpoint:
     elif is_hdf5(start):
         kind, tensors = "hdf5", read_hdf5(Hdf5File(path))
         layers = tuple(layer_order(Hdf5File(path)))
-    elif is_safetensors(start):
+    elif plain:
         kind = "safetensors"
         tensors, metadata = read_safetensors(path)
     else:

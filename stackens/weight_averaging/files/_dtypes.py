@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DTYPES", "DType", "by_name", "round_into", "widen", "widen_into"]
+__all__ = ["DTYPES", "SCRATCH", "DType", "by_name", "round_into", "widen", "widen_into"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,8 @@ _BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
 # How many bits of the significand are stored, and the exponent of the smallest normal number.
 _SHORT = {"BF16": (7, -126), "F8_E4M3": (3, -6), "F8_E5M2": (2, -14)}
 
-_PIECE = 1 << 16  # numbers rounded at a time, so that what is computed on the way stays in cache
+_PIECE = 1 << 15  # numbers rounded at a time, so that what is computed on the way stays in cache
+SCRATCH = 3 * _PIECE  # numbers of memory that rounding to bfloat16 needs on the way
 
 
 def by_name(dtype: Any) -> DType:
@@ -118,12 +119,14 @@ def widen_into(raw: NDArray, dtype: DType, out: NDArray[np.float64], scratch: ND
     dtype : DType
     out : array of float64
     scratch : array of uint32
-        Memory to work in, as long as ``raw``: asking for it each time costs more than the work.
+        Memory to work in, at least as long as ``raw``: asking for it each time costs more than the
+        work.
     """
     if dtype.code == "BF16":  # the upper half of a float32
-        np.copyto(scratch, raw)
-        np.left_shift(scratch, 16, out=scratch)
-        np.copyto(out, scratch.view(np.float32))
+        bits = scratch[: raw.size].reshape(raw.shape)
+        np.copyto(bits, raw)
+        np.left_shift(bits, 16, out=bits)
+        np.copyto(out, bits.view(np.float32))
     elif dtype.code in _SHORT:
         np.take(_decoded(dtype.code), raw, out=out, mode="clip")
     elif dtype.kind == "complex":
@@ -141,7 +144,7 @@ def widen(raw: NDArray, dtype: DType) -> NDArray:
     return _decoded(dtype.code).astype(np.float32)[raw]
 
 
-def round_into(values: NDArray, dtype: DType, out: NDArray) -> None:
+def round_into(values: NDArray, dtype: DType, out: NDArray, scratch: NDArray) -> None:
     """Round numbers once, ties to even, and write them as the format stores them.
 
     Parameters
@@ -150,6 +153,8 @@ def round_into(values: NDArray, dtype: DType, out: NDArray) -> None:
         A complex number may also come as two real ones.
     dtype : DType
     out : array of dtype.storage
+    scratch : array of uint32
+        Memory to work in, at least ``SCRATCH`` numbers; only bfloat16 needs it.
 
     Raises
     ------
@@ -164,30 +169,34 @@ def round_into(values: NDArray, dtype: DType, out: NDArray) -> None:
         for start in range(0, len(values), _PIECE):
             piece = values[start : start + _PIECE].astype(np.float64, copy=False)
             if dtype.code == "BF16":
-                out[start : start + _PIECE] = _bfloat16(piece)
+                _bfloat16_into(piece, out[start : start + _PIECE], scratch)
             else:
                 rounded = _nearest_short(piece, *_SHORT[dtype.code])
                 out[start : start + _PIECE] = _encoded(rounded, dtype.code)
 
 
-def _bfloat16(values: NDArray[np.float64]) -> NDArray:
-    """Return the patterns of doubles, rounded by way of float32 where that is the same."""
-    nearest = values.astype(np.float32)
-    bits = nearest.view(np.uint32)
-    patterns = bits >> 16
-    patterns &= 1
-    patterns += 0x7FFF
-    patterns += bits
-    patterns >>= 16
+def _bfloat16_into(values: NDArray[np.float64], out: NDArray, scratch: NDArray) -> None:
+    """Write the patterns of doubles, rounded by way of float32 where that is the same."""
+    bits, patterns, low = scratch[: 3 * len(values)].reshape(3, -1)
+    nearest = bits.view(np.float32)
+    np.copyto(nearest, values, casting="same_kind")
+    np.right_shift(bits, 16, out=patterns)
+    np.bitwise_and(patterns, 1, out=patterns)
+    np.add(patterns, 0x7FFF, out=patterns)
+    np.add(patterns, bits, out=patterns)
+    np.right_shift(patterns, 16, out=patterns)
+    np.copyto(out, patterns, casting="unsafe")
     # Halfway between two patterns, a float32 must be the double, else it does not say on which
-    # side the double was. And infinity or NaN may be new.
-    ties = np.flatnonzero((bits << 16) == 0x80000000)
-    ties = ties[nearest[ties] != values[ties]]
-    unsure = np.append(ties, np.flatnonzero((patterns << 17) >= 0xFF000000))
+    # side the double was.
+    np.left_shift(bits, 16, out=low)
+    unsure = np.flatnonzero(low == 0x80000000)
+    unsure = unsure[nearest[unsure] != values[unsure]]
+    # Infinity or NaN may be new, but not where the sum of squares is far from those.
+    if not np.dot(values, values) < 2.0**255:
+        unsure = np.append(unsure, np.flatnonzero(~(np.abs(values) < 2.0**127)))
     if len(unsure):
         exact = _nearest_short(values[unsure], *_SHORT["BF16"])
-        patterns[unsure] = exact.astype(np.float32).view(np.uint32) >> 16
-    return patterns
+        out[unsure] = exact.astype(np.float32).view(np.uint32) >> 16
 
 
 def _nearest_short(values: NDArray[np.float64], stored: int, smallest: int) -> NDArray[np.float64]:

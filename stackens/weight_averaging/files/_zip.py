@@ -27,11 +27,28 @@ class ZipEntry:
     offset: int
     size: int
     compressed: bool
+    crc: int
 
     def read(self, path: Path) -> bytes:
-        """Return all its bytes: for descriptions, not for tensors."""
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(self.name)
+        """Return all its bytes: for descriptions, not for tensors.
+
+        Raises
+        ------
+        ValueError
+            If they are not those that were written.
+        """
+        if self.compressed:
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(self.name)
+        with open(path, "rb") as file:  # zipfile would read the list of all entries again
+            file.seek(self.offset)
+            content = file.read(self.size)
+        if zlib.crc32(content) != self.crc:
+            raise ValueError(
+                f"{path} must be a whole zip file. Got an entry {self.name!r} with another "
+                "checksum than it was written with. Write or fetch it again."
+            )
+        return content
 
 
 def entries(path: Path) -> dict[str, ZipEntry]:
@@ -58,7 +75,9 @@ def entries(path: Path) -> dict[str, ZipEntry]:
                 compressed = info.compress_type != zipfile.ZIP_STORED
                 if not compressed and info.compress_size != info.file_size:
                     raise ValueError(f"the entry {info.filename!r} has two sizes")
-                found[info.filename] = ZipEntry(info.filename, offset, info.file_size, compressed)
+                found[info.filename] = ZipEntry(
+                    info.filename, offset, info.file_size, compressed, info.CRC
+                )
     except (zipfile.BadZipFile, struct.error, ValueError) as error:
         raise ValueError(
             f"{path} must be a whole zip file. Got one that can't be read ({error}): it was cut "

@@ -47,6 +47,14 @@ def test_the_content_says_the_format(tmp_path):
         np.testing.assert_array_equal(read_checkpoint(tmp_path / kind)["w"], arrays["w"])
 
 
+@pytest.mark.parametrize("length", [0x280, 0x4B50])  # as a pickle and a zip archive begin
+def test_the_length_of_a_header_is_no_mark_of_another_format(length, tmp_path):
+    path = tmp_path / "model.safetensors"
+    header = b'{"w":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}'.ljust(length)
+    path.write_bytes(length.to_bytes(8, "little") + header + np.array([1.0, 2.0]).tobytes())
+    assert read_checkpoint(path)["w"].tolist() == [1.0, 2.0]
+
+
 def test_files_of_old_torch_are_read_with_a_warning(tmp_path):
     torch = pytest.importorskip("torch")
     path = tmp_path / "old.pt"

@@ -5,6 +5,7 @@ import pytest
 
 from stackens.weight_averaging.files._dtypes import (
     DTYPES,
+    SCRATCH,
     by_name,
     round_into,
     widen,
@@ -28,7 +29,7 @@ def widened(raw, code):
 
 def rounded(values, code):
     out = np.empty(len(values), DTYPES[code].storage)
-    round_into(np.asarray(values), DTYPES[code], out)
+    round_into(np.asarray(values), DTYPES[code], out, np.empty(SCRATCH, np.uint32))
     return out
 
 
@@ -79,6 +80,47 @@ def test_bfloat16_rounds_once_and_not_by_way_of_float32():
     assert np.float32(value) == np.float32(1 + 2.0**-8)
 
 
+def nearest_bfloat16(values):
+    """Slowly find the nearest pattern of doubles in the format's range, ties to even."""
+    ordered = np.arange(0x7F80, dtype=np.uint16)  # all that are not negative and finite
+    lows = widened(ordered, "BF16")
+    size = np.abs(values)
+    low = np.searchsorted(lows, size, side="right") - 1
+    high = np.minimum(low + 1, len(lows) - 1)
+    middle = (lows[low] + lows[high]) / 2  # exact
+    up = (size > middle) | ((size == middle) & (low % 2 == 1))
+    return np.where(up, high, low).astype(np.uint16) | np.signbit(values).astype(np.uint16) << 15
+
+
+def test_bfloat16_is_the_nearest_of_any_double():
+    random = np.random.default_rng(0)
+    stored = random.integers(0, 0x7F80, 200_000, dtype=np.uint16)
+    middle = widened(stored, "BF16")
+    middle += widened(np.maximum(stored, 1) - np.uint16(1), "BF16")
+    middle /= 2
+    tiny = np.nextafter(0, 1)
+    points = [
+        random.normal(size=200_000),
+        10.0 ** random.uniform(-50, 38, 200_000),  # from below the smallest subnormal number
+        middle,
+        np.nextafter(middle, 0),
+        np.nextafter(middle, np.inf),
+        middle * (1 + 2.0**-30),  # a float32 would not tell these from the middle
+        middle * (1 - 2.0**-30),
+        [0.0, tiny, 2.0**-134, np.nextafter(2.0**-134, 1), 2.0**-133, 2.0**-126],
+    ]
+    values = np.concatenate(points)
+    values *= np.where(random.random(len(values)) < 0.5, -1, 1)
+    np.testing.assert_array_equal(rounded(values, "BF16"), nearest_bfloat16(values))
+
+
+def test_bfloat16_beside_infinities_and_nan():
+    values = [np.inf, 1 + 2.0**-8 + 2.0**-40, np.nan, -np.inf, 1 + 2.0**-8, 2.0**127]
+    values.append(np.uint64((1 << 63) - 1).view(np.float64))  # the last pattern of NaN
+    expected = [np.inf, 1 + 2.0**-7, np.nan, -np.inf, 1.0, 2.0**127, np.nan]
+    np.testing.assert_array_equal(widened(rounded(values, "BF16"), "BF16"), expected)
+
+
 @pytest.mark.parametrize("code", ["F32", "F16", *SHORT])
 def test_too_large_numbers_raise(code):
     largest = np.nanmax(np.where(np.isinf(v := _all(code)), np.nan, v))
@@ -106,9 +148,9 @@ def test_complex_numbers_count_as_two():
     parts = widened(raw, "C64")
     np.testing.assert_array_equal(parts, [1, 2, 3, -4])
     out = np.empty(2, "<c8")
-    round_into(parts, DTYPES["C64"], out)
+    round_into(parts, DTYPES["C64"], out, np.empty(0, np.uint32))
     np.testing.assert_array_equal(out, raw)
-    round_into(raw.astype(complex) * 2, DTYPES["C64"], out)
+    round_into(raw.astype(complex) * 2, DTYPES["C64"], out, np.empty(0, np.uint32))
     np.testing.assert_array_equal(out, raw * 2)
 
 

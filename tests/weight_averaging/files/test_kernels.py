@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stackens.weight_averaging.files import _kernels
-from stackens.weight_averaging.files._dtypes import DTYPES, round_into, widen_into
+from stackens.weight_averaging.files._dtypes import DTYPES, SCRATCH, round_into, widen_into
 from stackens.weight_averaging.files._kernels import Job, Kernels
 from stackens.weight_averaging.files._sources import InMemory, OpenFiles
 from stackens.weight_averaging.rules import Slerp, TaskArithmetic, WeightedMean, rule_for
@@ -39,7 +39,7 @@ def run(work):
 
 def stored(values, code):
     out = np.empty(len(values), DTYPES[code].storage)
-    round_into(np.asarray(values), DTYPES[code], out)
+    round_into(np.asarray(values), DTYPES[code], out, np.empty(SCRATCH, np.uint32))
     return out
 
 
@@ -69,6 +69,24 @@ def test_mean_of_half_precision_is_the_correctly_rounded_one(code):
     got = widened(run(job(arrays, weights, code=code)), code)
     expected = widened(stored(exact.astype(np.float64), code), code)
     np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("code", ["F32", "F16", "BF16"])
+def test_ten_million_means_are_at_most_one_unit_off(code):
+    # Of the opposite sign, so that much cancels: single precision would be off by more.
+    random = np.random.default_rng(0)
+    storage, weights = DTYPES[code].storage, random.dirichlet(np.ones(3))
+    whole = np.dtype(f"i{storage.itemsize}")
+    for _ in range(10):
+        first, third = random.normal(size=(2, 1_000_000))
+        arrays = [stored(a, code) for a in (first, third, -(first + third))]
+        exact = np.zeros(1_000_000, np.longdouble)
+        for weight, raw in zip(weights, arrays, strict=True):
+            exact += np.longdouble(weight) * widened(raw, code)
+        expected = stored(exact.astype(np.float64), code)
+        off = run(job(arrays, weights, code=code)).view(whole).astype(np.int64)
+        off -= expected.view(whole)
+        assert np.abs(off).max() <= 1  # patterns count units
 
 
 @pytest.mark.parametrize("code", ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"])

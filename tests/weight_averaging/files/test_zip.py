@@ -48,6 +48,15 @@ def test_content_begins_at_multiples_of_64(tmp_path):
         assert file.read(2) == b"22"
 
 
+def test_a_damaged_description_is_found(tmp_path):
+    path = tmp_path / "new.zip"
+    write(path, [NewEntry("abc", b"content")], {})
+    found = entries(path)
+    path.write_bytes(path.read_bytes().replace(b"content", b"conteXt"))
+    with pytest.raises(ValueError, match=r"'abc' with another checksum"):
+        found["abc"].read(path)
+
+
 def test_large_files_have_zip64_fields(tmp_path):
     # A sparse file, whose second entry begins beyond 4 GiB.
     path = tmp_path / "large.zip"

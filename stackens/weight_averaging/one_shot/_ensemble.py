@@ -1,0 +1,173 @@
+"""The received networks as one: what the merged network is to imitate, and how close it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from stackens.neural._modules import evaluating
+
+__all__ = ["Ensemble", "Form", "Likeness", "answers", "call", "likeness", "output_form"]
+
+_SMALLEST = 1e-12  # probability whose logarithm is still taken
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the numbers mean that a network gives.
+
+    Parameters
+    ----------
+    task : {"classification", "regression"}
+    probabilities : bool, default=False
+        For classification, whether they are probabilities and not logits.
+    n_classes : int, default=0
+        For classification.
+    binary : bool, default=False
+        For classification, whether there is a single number, for the second of two classes.
+    """
+
+    task: Literal["classification", "regression"]
+    probabilities: bool = False
+    n_classes: int = 0
+    binary: bool = False
+
+    def logarithms(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return log-probabilities of shape (n, n_classes); classes are on the last axis."""
+        if self.binary:
+            values = outputs.reshape(-1, 1)
+            pair = [1 - values, values] if self.probabilities else [-values, values]
+            if not self.probabilities:
+                return torch.cat([functional.logsigmoid(part) for part in pair], dim=1)
+            return torch.cat(pair, dim=1).clamp_min(_SMALLEST).log()
+        rows = outputs.reshape(-1, outputs.shape[-1])
+        if self.probabilities:
+            return rows.clamp_min(_SMALLEST).log()
+        return rows.log_softmax(dim=1)
+
+    def outputs(self, probabilities: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """Return what a network with these probabilities would give."""
+        if self.binary:
+            probabilities = probabilities[:, 1]
+        if self.probabilities:
+            return probabilities.reshape(shape)
+        if self.binary:
+            return torch.logit(probabilities, eps=_SMALLEST).reshape(shape)
+        return probabilities.clamp_min(_SMALLEST).log().reshape(shape)
+
+
+def call(network: nn.Module, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the output of a network.
+
+    Raises
+    ------
+    TypeError
+        If it gives something else than one tensor of numbers.
+    """
+    outputs = network(*inputs)
+    if not isinstance(outputs, torch.Tensor) or not outputs.is_floating_point():
+        raise TypeError(
+            "A network to be merged must give one tensor of numbers. Got "
+            f"{type(outputs).__name__} from {type(network).__name__}. Let build_model return a "
+            "module whose forward gives the prediction alone."
+        )
+    return outputs
+
+
+def answers(network: nn.Module, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the output of a network in evaluation mode, without gradients."""
+    with evaluating(network):
+        return call(network, inputs)
+
+
+def output_form(
+    outputs: Sequence[torch.Tensor], task: Literal["auto", "classification", "regression"]
+) -> Form:
+    """Tell what the outputs of the networks mean.
+
+    Parameters
+    ----------
+    outputs : sequence of tensor of shape (n, ...)
+        Of each network, on the same inputs.
+    task : {"auto", "classification", "regression"}
+        "auto" takes one number a row for regression, more of them for classification.
+    """
+    single = outputs[0].ndim == 1 or outputs[0].shape[-1] == 1
+    if task == "regression" or (task == "auto" and single):
+        return Form("regression")
+    inside = all(bool(((part >= 0) & (part <= 1)).all()) for part in outputs)
+    sums = [part.sum(dim=-1) for part in outputs] if not single else []
+    sum_to_one = all(torch.allclose(one, torch.ones_like(one), atol=1e-4) for one in sums)
+    n_classes = 2 if single else outputs[0].shape[-1]
+    return Form("classification", inside and sum_to_one, n_classes, binary=single)
+
+
+class Ensemble(nn.Module):
+    """Networks whose predictions are averaged: probabilities, or numbers.
+
+    Parameters
+    ----------
+    networks : sequence of torch.nn.Module
+        In evaluation mode.
+    weights : array of shape (n_networks,) or (n_networks, n_classes)
+        With a column for each class a network counts for a class by how much it has seen of it;
+        the weighted mean is divided by its sum then. Columns sum to one.
+    form : Form
+        What the networks give; the ensemble gives the same.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], weights: NDArray[Any], form: Form) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.weights = np.asarray(weights, dtype=np.float64)
+        self.form = form
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        outputs = [call(network, inputs) for network in self.networks]
+        shape, kind = outputs[0].shape, outputs[0]
+        weights = torch.as_tensor(self.weights, dtype=kind.dtype, device=kind.device)
+        if self.form.task == "regression":
+            return torch.einsum("m,m...->...", weights, torch.stack(outputs))
+        probabilities = torch.stack([self.form.logarithms(part).exp() for part in outputs])
+        if weights.ndim == 1:
+            weights = weights[:, None].expand(-1, probabilities.shape[2])
+        mean = torch.einsum("mc,mnc->nc", weights, probabilities)
+        return self.form.outputs(mean / mean.sum(dim=1, keepdim=True), shape)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How close a network comes to the ensemble on synthetic inputs.
+
+    Parameters
+    ----------
+    agreement : float
+        Classification: share of rows with the same most probable class. Regression: R2 with the
+        ensemble's outputs as the truth.
+    distance : float
+        Classification: mean Kullback-Leibler divergence from the ensemble, in nats. Regression:
+        root mean squared difference over the standard deviation of the ensemble's outputs.
+    """
+
+    agreement: float
+    distance: float
+
+
+def likeness(outputs: torch.Tensor, wanted: torch.Tensor, form: Form) -> Likeness:
+    """Compare the outputs of a network with those of the ensemble, on the same inputs."""
+    outputs, wanted = outputs.double(), wanted.double()
+    if form.task == "classification":
+        logs, wanted_logs = form.logarithms(outputs), form.logarithms(wanted)
+        same = logs.argmax(dim=1) == wanted_logs.argmax(dim=1)
+        divergence = (wanted_logs.exp() * (wanted_logs - logs)).sum(dim=1)
+        return Likeness(float(same.double().mean()), float(divergence.mean()))
+    spread = (wanted - wanted.mean(dim=0)).square().mean()
+    share = float((outputs - wanted).square().mean() / spread.clamp_min(_SMALLEST))
+    return Likeness(1 - share, share**0.5)

@@ -1,0 +1,156 @@
+"""Networks trained apart are rewritten so that their average is a model again."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import shuffle
+
+from stackens import weight_averaging as wa
+from stackens.weight_averaging import align
+
+X, Y = load_digits(return_X_y=True)
+X, Y = shuffle(X / 16, Y, random_state=0)
+TRAIN, TEST = slice(0, 1200), slice(1200, None)
+
+
+def fitted(seed, activation="relu", **settings):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model = MLPClassifier((192, 192), activation=activation, random_state=seed, max_iter=20)
+        return model.set_params(**settings).fit(X[TRAIN], Y[TRAIN])
+
+
+MODELS = [fitted(seed) for seed in range(3)]
+
+
+def correct(model):
+    return (model.predict(X[TEST]) == Y[TEST]).astype(float)
+
+
+@pytest.mark.parametrize("reference", ["barycentre", 0, "b"])
+def test_aligned_models_are_the_same_functions_with_a_better_average(reference):
+    models = dict(zip("abc", MODELS, strict=True))
+    before = [copy.deepcopy(model.coefs_) for model in MODELS]
+    aligned = align(models, reference, evaluate=correct)
+    for model, new, coefs in zip(MODELS, aligned, before, strict=True):
+        assert new is not model
+        np.testing.assert_allclose(
+            new.predict_proba(X[TEST]), model.predict_proba(X[TEST]), rtol=1e-9, atol=1e-12
+        )
+        assert all(np.array_equal(a, b) for a, b in zip(model.coefs_, coefs, strict=True))
+    naive, better = (correct(wa.average(list(m))).mean() for m in (MODELS, aligned))
+    assert better > naive + 0.1
+    assert better > np.mean([correct(model).mean() for model in MODELS]) - 0.03
+    assert aligned.report.deviation < 1e-12
+    assert ("can be used" in aligned.report.summary()) is aligned.report.quality.is_enough
+
+
+def test_the_reference_stays_where_it_is():
+    aligned = align(MODELS, 1)
+    for old, new in zip(MODELS[1].coefs_, aligned[1].coefs_, strict=True):
+        np.testing.assert_array_equal(old, new)
+    outside = align(MODELS[:1], MODELS[1])
+    for old, new in zip(align(MODELS[:2], 1)[0].coefs_, outside[0].coefs_, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_signs_of_tanh_are_matched_unless_unwanted():
+    models = [fitted(seed, "tanh") for seed in range(2)]
+    signed = align(models, 0).report
+    unsigned = align(models, 0, signed=False).report
+    assert signed.frame()["flipped"].iloc[2:].min() > 0.2
+    assert unsigned.frame()["flipped"].isna().all()
+    assert signed.similarity_after[0] > unsigned.similarity_after[0]
+
+
+def test_a_hidden_copy_is_found():
+    order = np.random.default_rng(0).permutation(192)
+    other = copy.deepcopy(MODELS[0])
+    other.coefs_[:2] = other.coefs_[0][:, order], other.coefs_[1][order]
+    other.intercepts_[0] = other.intercepts_[0][order]
+    aligned = align([MODELS[0], other], 0)
+    np.testing.assert_allclose(aligned[1].coefs_[0], MODELS[0].coefs_[0], rtol=1e-9)
+    assert aligned.report.similarity_after[0] == pytest.approx(1)
+
+
+def test_the_frame_says_what_moved_and_the_picture_what_it_brought():
+    report = align(MODELS, evaluate=correct).report
+    frame = report.frame()
+    assert frame.columns.tolist() == ["model", "units", "size", "moved", "flipped"]
+    assert frame["model"].tolist() == [f"model {i // 2}" for i in range(6)]
+    assert frame["moved"].iloc[2:].min() > 0.5
+    pytest.importorskip("matplotlib")
+    drawn = report.plot()
+    assert {"as trained", "aligned"} <= set(drawn.frame()["series"])
+    with pytest.raises(ValueError, match="evaluate="):
+        align(MODELS).report.plot()
+
+
+def test_where_aligning_is_not_enough_the_report_says_so():
+    models = [fitted(seed, hidden_layer_sizes=(12, 12), max_iter=60) for seed in range(2)]
+    summary = align(models, evaluate=correct).report.summary()
+    assert "not enough" in summary
+    assert "one_shot_merge" in summary
+
+
+def test_pipelines_and_regressors():
+    rng = np.random.default_rng(0)
+    x = rng.normal(5, 3, size=(300, 4))
+    y = np.sin(x[:, 0]) + x[:, 1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        models = [
+            make_pipeline(
+                StandardScaler(), MLPRegressor(hidden_layer_sizes=64, max_iter=80, random_state=s)
+            ).fit(x, y)
+            for s in (0, 1)
+        ]
+    aligned = align(models, 0, x[:20])
+    np.testing.assert_allclose(aligned[1].predict(x), models[1].predict(x), rtol=1e-9)
+    assert wa.average(aligned).score(x, y) > wa.average(models).score(x, y)
+
+
+def test_arrays_with_a_symmetry_by_hand():
+    rng = np.random.default_rng(0)
+    a = {"w": rng.normal(size=(6, 3)), "v": rng.normal(size=(2, 6)), "b": rng.normal(size=6)}
+    order = rng.permutation(6)
+    b = {"w": a["w"][order], "v": a["v"][:, order], "b": a["b"][order]}
+    spec = {"w": ("P", None), "b": ("P",), "v": (None, "P")}
+    aligned = align([a, b], 0, symmetry=spec)
+    for name in a:
+        np.testing.assert_allclose(aligned[1][name], a[name])
+    assert aligned.report.deviation is None
+    assert "Not checked" in aligned.report.summary()
+
+
+def test_linear_models_have_nothing_to_move():
+    models = [LogisticRegression(C=c, max_iter=500).fit(X, Y) for c in (0.1, 1.0)]
+    aligned = align(models)
+    np.testing.assert_array_equal(aligned[0].coef_, models[0].coef_)
+    assert aligned.report.frame().empty
+    assert "nothing to move" in aligned.report.summary()
+
+
+def test_wrong_inputs_are_explained():
+    with pytest.raises(ValueError, match="hidden_layer_sizes|shape"):
+        align([MODELS[0], fitted(0, hidden_layer_sizes=(64,))])
+    with pytest.raises(ValueError, match=r"'reference'.*Got 7.*Use 0"):
+        align(MODELS, 7)
+    with pytest.raises(ValueError, match="symmetry="):
+        align([{"w": np.ones(3)}, {"w": np.zeros(3)}])
+    broken = copy.deepcopy(MODELS[0])
+    broken.coefs_[0][0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"model 1.*coefs_\.0|coefs_\.0.*model 1"):
+        align([MODELS[0], broken])
+    with pytest.raises(TypeError, match="list of models"):
+        align(MODELS[0])
+    with pytest.raises(TypeError, match="one kind"):
+        align([MODELS[0], {"w": np.ones(3)}])

@@ -1,0 +1,99 @@
+"""Every kind of model is described: what may move, how to run it, what is only a statistic."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from stackens.weight_averaging.adapters import adapter_of, to_array
+from stackens.weight_averaging.alignment._described import described
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 3))
+Y = X[:, 0] ** 2
+
+
+def arrays_of(model):
+    tensors = adapter_of(model).tensors(model, model)
+    return {name: to_array(tensor) for name, tensor in tensors.items()}
+
+
+def describe(model, example=None, spec=None):
+    arrays = arrays_of(model)
+    return described(model, arrays, example, spec), arrays
+
+
+def unchanged(known, arrays):
+    """Whether a random change of the symmetry leaves the outputs as they are."""
+    moved = known.symmetry.apply(known.symmetry.random(RNG), arrays)
+    before, after = known.outputs(arrays), known.outputs(moved)
+    return all(np.allclose(a, b, rtol=0, atol=1e-9) for a, b in zip(before, after, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_perceptrons_of_scikit_learn_need_no_example():
+    model = MLPRegressor(hidden_layer_sizes=5, max_iter=3).fit(X, Y)
+    known, arrays = describe(model)
+    assert known.symmetry.size("layer 0") == 5
+    assert unchanged(known, arrays)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_of_a_pipeline_the_last_step_is_described():
+    model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=5, max_iter=3)).fit(
+        X, Y
+    )
+    known, arrays = describe(model, X[:4])
+    (outputs,) = known.outputs(arrays)
+    np.testing.assert_allclose(outputs[:, 0], model.predict(X[:4]))
+
+
+def test_networks_of_torch_are_followed_and_their_statistics_known():
+    model = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2)).double()
+    known, arrays = describe(model.eval(), torch.tensor(X[:4]))
+    assert known.statistics == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
+    assert known.symmetry.units
+    assert unchanged(known, arrays)
+
+
+def test_networks_of_keras():
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            keras.layers.Dense(5),
+            keras.layers.BatchNormalization(),
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(2, trainable=False),
+        ]
+    )
+    known, arrays = describe(model, X[:4].astype("float32"))
+    assert len(known.statistics) == 2
+    assert all("moving" in name for name in known.statistics)
+    assert unchanged(known, arrays)
+
+
+def test_a_symmetry_that_is_known_is_taken():
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).double()
+    spec = {"0.weight": ("P", None), "0.bias": ("P",), "2.weight": (None, "P")}
+    known, arrays = describe(model, torch.tensor(X[:4]), spec)
+    assert list(known.symmetry.units) == ["P"]
+    assert unchanged(known, arrays)
+    assert described({"w": X}, {"w": X}, None, {"w": ("P", None)}).outputs is None
+
+
+def test_linear_models_have_no_units():
+    known, _ = describe(Ridge().fit(X, Y))
+    assert known.symmetry.variables == []
+    assert known.outputs is None
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(ValueError, match="example="):
+        describe(nn.Linear(3, 2))
+    with pytest.raises(ValueError, match=r"tensors without a network.*symmetry="):
+        described({"w": X}, {"w": X}, None, None)

@@ -1,0 +1,53 @@
+"""The report of a one-shot merge: frame, words, picture."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stackens.weight_averaging.one_shot import OneShotMerge
+
+
+def result(*, scored, task="classification", aligned=True):
+    names = ["north", "south", "ensemble", "naive average", "aligned average", "merged"]
+    frame = pd.DataFrame(
+        {"agreement": [0.8, 0.7, 1.0, 0.2, 0.5, 0.9], "distance": [0.3, 0.4, 0, 3, 1, 0.1]},
+        index=names,
+    )
+    if scored:
+        frame = frame.assign(score=[0.6, 0.7, 0.8, 0.1, 0.5, 0.75], score_se=0.01)
+    if not aligned:
+        frame = frame.drop(index="aligned average")
+    curve = pd.DataFrame({"step": [0, 10], "distance": [1.0, 0.1]})
+    return OneShotMerge(
+        None, frame, curve, np.array([0.5, 0.5]), task, ["north", "south"], "aligned average"
+    )
+
+
+def test_the_summary_names_what_happened():
+    text = result(scored=True).summary()
+    for part in ("2 networks", "75.0%", "20.0%", "aligned 50.0%", "90.0%", "0.65", "0.8", "0.75"):
+        assert part in text
+
+
+def test_without_scores_the_summary_asks_for_them():
+    text = result(scored=False, task="regression", aligned=False).summary()
+    assert "evaluate=" in text
+    assert "aligned 50" not in text
+    assert "variance" in text
+
+
+def test_the_frame_is_a_copy():
+    merged = result(scored=True)
+    frame = merged.frame()
+    frame.loc["merged", "score"] = -1
+    assert merged.frame().loc["merged", "score"] == 0.75
+
+
+@pytest.mark.parametrize("scored", [True, False])
+def test_the_picture_has_a_bar_for_each_network(scored):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    merged = result(scored=scored)
+    ax = merged.plot()
+    widths = [bar.get_width() for bar in ax.patches]
+    assert widths == merged.frame()["score" if scored else "agreement"].tolist()
+    pyplot.close(ax.figure)

@@ -1,0 +1,153 @@
+"""Declarations of inputs, and whether draws keep to them."""
+
+import numpy as np
+import pytest
+
+from stackens.weight_averaging.one_shot import InputSchema
+
+
+def draw(schema, n=400, seed=0):
+    return schema.draw(n, np.random.default_rng(seed))
+
+
+def test_draws_stay_in_the_range_of_each_feature():
+    rows = draw(InputSchema(shape=(6, 2), low=[-1, 10], high=[1, 30]))
+    assert rows.shape == (400, 6, 2)
+    assert rows[..., 0].min() >= -1
+    assert rows[..., 0].max() <= 1
+    assert rows[..., 1].min() >= 10
+    assert rows[..., 1].max() <= 30
+    assert np.ptp(rows[..., 1]) > 19
+
+
+def test_draws_by_mean_and_deviation():
+    rows = draw(InputSchema(shape=(6, 2), mean=[0, 100], deviation=[1, 10]), n=2000)
+    assert rows[..., 0].mean() == pytest.approx(0, abs=0.2)
+    assert rows[..., 1].mean() == pytest.approx(100, abs=2)
+    assert 8 < rows[..., 1].std() / rows[..., 0].std() < 12
+
+
+def test_draws_by_quantiles_follow_each_features_own():
+    levels = [[0, 5], [1, 5], [100, 6]]
+    rows = draw(InputSchema(shape=(3, 2), quantiles=levels), n=2000)
+    assert rows[..., 0].min() >= 0
+    assert rows[..., 0].max() <= 100
+    assert (rows[..., 0] <= 1).mean() == pytest.approx(0.5, abs=0.1)
+    assert (rows[..., 1] == 5).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_quantiles_may_be_common_to_all_features():
+    rows = draw(InputSchema(shape=(3, 2), quantiles=[0, 1]))
+    assert rows.shape == (400, 3, 2)
+
+
+def test_whole_numbers_and_flags():
+    rows = draw(
+        InputSchema(shape=(4, 3), low=[0, 0, 0], high=[1, 5, 1], integer=[True, True, False])
+    )
+    assert np.unique(rows[..., 0]).tolist() == [0, 1]
+    assert np.unique(rows[..., 1]).tolist() == [0, 1, 2, 3, 4, 5]
+    assert len(np.unique(rows[..., 2])) > 100
+
+
+def test_tokens_and_their_frequencies():
+    rows = draw(InputSchema(shape=(20,), vocabulary=3, frequencies=[3, 0, 1]))
+    assert rows.dtype == np.int64
+    assert (rows != 1).all()
+    assert (rows == 0).mean() == pytest.approx(0.75, abs=0.02)
+    assert set(np.unique(draw(InputSchema(shape=(20,), vocabulary=3)))) == {0, 1, 2}
+
+
+def test_images_are_smooth_along_the_axes_that_are_named():
+    images = draw(InputSchema(shape=(2, 9, 9), low=0, high=1, smoothness=3, smooth_axes=(1, 2)))
+    for axis in (2, 3):
+        assert np.abs(np.diff(images, axis=axis)).mean() < 0.2
+    assert np.abs(np.diff(images, axis=1)).mean() > 0.25
+
+
+def test_the_same_seed_gives_the_same_draws():
+    schema = InputSchema(shape=(5, 2), low=0, high=1)
+    assert (draw(schema, seed=3) == draw(schema, seed=3)).all()
+    assert (draw(schema, seed=3) != draw(schema, seed=4)).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"shape": ()}, "'shape'.*Got"),
+        ({"shape": (0, 2), "low": 0, "high": 1}, "'shape'"),
+        ({"shape": (2.5,), "low": 0, "high": 1}, "'shape'"),
+        ({"shape": (4, 2)}, "needs either 'low' and 'high'"),
+        ({"shape": (4, 2), "low": 0}, "needs either 'low' and 'high'"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "mean": 0, "deviation": 1}, "needs either"),
+        ({"shape": (4, 2), "low": 1, "high": 0}, "at least 'low'"),
+        ({"shape": (4, 2), "low": [0, 0, 0], "high": 1}, "broadcast to the shape"),
+        ({"shape": (4, 2), "low": np.zeros((3, 4, 2)), "high": 1}, "broadcast to the shape"),
+        ({"shape": (4, 2), "low": np.nan, "high": 1}, "be finite"),
+        ({"shape": (4, 2), "low": "a", "high": 1}, "be numbers"),
+        ({"shape": (4, 2), "mean": 0, "deviation": -1}, "at least zero"),
+        ({"shape": (4, 2), "quantiles": [1, 0]}, "never fall"),
+        ({"shape": (4, 2), "quantiles": [1]}, "two or more"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "integer": [True] * 3}, "broadcast"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "smooth_axes": (2,)}, "axes of the shape"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "smoothness": -1}, "'smoothness'"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "smoothness": np.inf}, "'smoothness'"),
+        ({"shape": (4,), "low": 0, "high": 1, "frequencies": [1]}, "come with a vocabulary"),
+        ({"shape": (4,), "vocabulary": 3, "low": 0}, "no low"),
+        ({"shape": (4,), "vocabulary": 0}, "'vocabulary'"),
+        ({"shape": (4,), "vocabulary": 3, "frequencies": [1, 1]}, "be 3 numbers"),
+        ({"shape": (4,), "vocabulary": 3, "frequencies": [0, 0, 0]}, "one above it"),
+    ],
+)
+def test_declarations_that_make_no_sense_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        InputSchema(**given)
+
+
+def test_describe_gives_ranges_whole_numbers_and_smoothness():
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(size=(300, 40, 1)), axis=1)
+    flags = rng.integers(0, 2, size=(300, 40, 1))
+    schema = InputSchema.describe(np.concatenate([walk, flags], axis=2))
+    assert schema.shape == (40, 2)
+    assert schema.integer.tolist() == [False, True]
+    assert schema.quantiles[4, 0] == pytest.approx(np.median(walk))
+    assert schema.quantiles[[0, -1], 1].tolist() == [0, 1]
+    rows = draw(schema)
+    assert np.unique(rows[..., 1]).tolist() == [0, 1]
+    assert rows[..., 0].min() >= walk.min()
+    assert rows[..., 0].max() <= walk.max()
+
+
+def test_describe_finds_smooth_rows_smoother():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(200, 30, 1))
+    smooth = np.cumsum(noise, axis=1)
+    assert InputSchema.describe(noise).smoothness == 0
+    assert InputSchema.describe(smooth).smoothness > 2
+
+
+def test_describe_gives_no_extreme_of_a_single_row_away():
+    rows = np.random.default_rng(0).uniform(size=(1000, 4, 1))
+    rows[0, 0, 0] = 1e6
+    assert InputSchema.describe(rows).quantiles.max() < 1
+    whole = np.rint(1000 * rows)
+    assert InputSchema.describe(whole).quantiles.max() < 1000
+
+
+def test_describe_counts_tokens():
+    schema = InputSchema.describe(np.array([[0, 1], [1, 1]]), vocabulary=4)
+    assert schema.frequencies.tolist() == [1, 3, 0, 0]
+
+
+def test_rows_with_missing_values_are_not_described():
+    with pytest.raises(ValueError, match="finite numbers"):
+        InputSchema.describe(np.full((3, 2, 1), np.nan))
+
+
+def test_the_arguments_stay_as_they_are():
+    low = np.zeros(2)
+    InputSchema(shape=(4, 2), low=low, high=1, integer=[True, False]).draw(
+        3, np.random.default_rng(0)
+    )
+    assert (low == 0).all()
