@@ -101,7 +101,7 @@ def results(split: str, seed: int, steps: int, schema: InputSchema | None) -> di
     took = seconds(merge)
     with warnings.catch_warnings(action="ignore"):
         merge(weights="equal", steps=1, align=False)  # for the score of the plain ensemble
-    frame = merged[0].frame()
+    frame = merged[0].report.frame()
     own = frame["score"].iloc[:CLIENTS]
     return {
         "split": split,
@@ -109,12 +109,12 @@ def results(split: str, seed: int, steps: int, schema: InputSchema | None) -> di
         "clients mean": own.mean(),
         "clients best": own.max(),
         "ensemble": frame.loc["ensemble", "score"],
-        "equal ensemble": merged[1].frame().loc["ensemble", "score"],
+        "equal ensemble": merged[1].report.frame().loc["ensemble", "score"],
         "naive": frame.loc["naive average", "score"],
         "aligned": frame.loc["aligned average", "score"],
         "merged": frame.loc["merged", "score"],
         "agreement": 100 * frame.loc["merged", "agreement"],
-        "start": merged[0].start,
+        "start": merged[0].report.start,
         "seconds": took,
     }
 

@@ -3,8 +3,8 @@
     python examples/weight_averaging/one_global_model.py --csv beijing_air.csv.gz
 
 Each station predicts its PM2.5 six hours ahead from the last 24 hours, with scalers of its own, and
-writes one file: weights, scalers, number of rows. The server has these files and a schema of
-the inputs, no data. What it merges is scored at a station that none of the others has seen.
+writes one file: weights, scalers, number of rows, quantiles of its measurements. The server has
+these files, and no data. What it merges is scored at a station that none of the others has seen.
 
 The table is "Beijing Multi-Site Air Quality" of the UCI repository: hourly rows of 12 stations in
 one CSV file with the columns time, station, PM2.5, PM10, SO2, NO2, CO, O3, TEMP, PRES, DEWP, RAIN,
@@ -22,7 +22,7 @@ import torch
 from sklearn.metrics import r2_score
 from torch import nn
 
-from stackens.weight_averaging.one_shot import InputSchema, one_shot_merge, save_site
+from stackens import weight_averaging as wa
 
 HOURS, AHEAD = 24, 6
 MEASURED = ["PM2.5", "PM10", "SO2", "NO2", "CO", "O3", "TEMP", "PRES", "DEWP", "RAIN"]
@@ -64,43 +64,31 @@ def leave_one_out(windows, held_out, *, rows, epochs, steps):
             return r2_score(target, model(inputs).numpy())
 
     with tempfile.TemporaryDirectory() as folder:  # all that the server ever gets
-        schemas, parts = [], []
+        parts = []
         for seed, name in enumerate(name for name in windows if name != held_out):
             parts.append(training_part(*windows[name], rows, seed))
-            schemas.append(train_site(Path(folder), name, *parts[-1], epochs=epochs, seed=seed))
+            train_site(Path(folder) / f"{name}.safetensors", *parts[-1], epochs, seed)
             print(f"{name}: trained on {rows:,} windows", flush=True)
-        quantiles = np.mean([schema.quantiles for schema in schemas], axis=0)
-        smoothness = np.mean([schema.smoothness for schema in schemas])
-        schema = InputSchema(
-            shape=(HOURS, len(FEATURES)), quantiles=quantiles, smoothness=smoothness
+        model = wa.one_shot_merge(
+            folder, Forecaster, steps=steps, evaluate=score, random_state=0, verbose=1
         )
-        merge = one_shot_merge(
-            folder,
-            Forecaster,
-            input_schema=schema,
-            steps=steps,
-            evaluate=score,
-            random_state=0,
-            verbose=1,
-        )
-    print(merge.summary())
-    pooled = fit(*map(np.concatenate, zip(*parts, strict=True)), epochs=epochs, seed=99)
-    scores = merge.frame()["score"]
-    scores["pooled data (the ceiling)"] = score(pooled)
+    print(model.report.summary())
+    scores = model.report.frame()["score"]
+    scores["pooled data"] = score(fit(*map(np.concatenate, zip(*parts, strict=True)), epochs, 99))
     return scores
 
 
-def train_site(folder, name, inputs, target, *, epochs, seed):
-    """What happens at one station; the file and the schema are all that leaves it."""
-    model = fit(inputs, target, epochs=epochs, seed=seed)
-    save_site(
-        folder / f"{name}.safetensors",
+def train_site(path, inputs, target, epochs, seed):
+    """What happens at one station; the file that it writes is all that leaves it."""
+    model = fit(inputs, target, epochs, seed)
+    wa.save_site(
+        path,
         model.network,
         n_rows=len(target),
         input_scaler=(model.centre.numpy(), model.spread.numpy()),
         output_scaler=(model.target_centre, model.target_spread),
+        input_schema=wa.InputSchema.describe(inputs),  # a few quantiles of each measurement
     )
-    return InputSchema.describe(inputs)
 
 
 class Forecaster(nn.Module):
@@ -130,7 +118,7 @@ class Scaled(nn.Module):
         return scaled * self.target_spread + self.target_centre
 
 
-def fit(inputs, target, *, epochs, seed, batch_size=256, learning_rate=3e-3):
+def fit(inputs, target, epochs, seed, batch_size=256, learning_rate=3e-3):
     torch.manual_seed(seed)
     model = Scaled(Forecaster(), inputs, target)
     inputs, target = torch.tensor(inputs), torch.tensor(target)

@@ -21,6 +21,16 @@ from stackens.weight_averaging.files import (
     merge_checkpoints,
 )
 from stackens.weight_averaging.mixing import LearnedMixing, learn_mixing
+from stackens.weight_averaging.one_shot import (
+    InputSchema,
+    OneShotReport,
+    Site,
+    one_shot_merge,
+    read_schema,
+    read_sites,
+    save_schema,
+    save_site,
+)
 
 if TYPE_CHECKING:
     from stackens.neural import (
@@ -35,10 +45,13 @@ __all__ = [
     "AlignmentReport",
     "CheckpointRecorder",
     "ExponentialMovingAverage",
+    "InputSchema",
     "Interpolation",
     "LastNScan",
     "LearnedMixing",
     "MergeReport",
+    "OneShotReport",
+    "Site",
     "Soup",
     "StochasticWeightAverage",
     "WeightAveragedClassifier",
@@ -52,9 +65,14 @@ __all__ = [
     "interpolate",
     "learn_mixing",
     "merge_checkpoints",
+    "one_shot_merge",
+    "read_schema",
+    "read_sites",
     "recalibrate_batch_norm",
     "repair",
     "rules",
+    "save_schema",
+    "save_site",
     "scan_last_n",
 ]
 

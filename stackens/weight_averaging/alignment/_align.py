@@ -148,6 +148,7 @@ def align(
         [match.objective for match in others],
         None if known.outputs is None else _deviation(known.outputs, free, matches, states),
         free,
+        [match.transformation for match in matches],
     )
     if evaluate is not None:
         found = _quality(listed, aligned, evaluate, greater_is_better)

@@ -12,7 +12,7 @@ import pandas as pd
 from stackens.displays import WeightCurvesDisplay
 from stackens.weight_averaging._evaluation import Score, is_clear
 from stackens.weight_averaging._interpolate import Interpolation
-from stackens.weight_averaging.alignment._symmetry import Symmetry
+from stackens.weight_averaging.alignment._symmetry import Symmetry, Transformation
 
 __all__ = ["AlignedModels", "AlignmentReport", "Quality"]
 
@@ -69,6 +69,8 @@ class AlignmentReport:
         output; None where nothing could be run.
     symmetry : Symmetry
         What was free to move; its notes say what was held still, and why.
+    changes : list of Transformation
+        What was done to each model, in terms of the symmetry.
     quality : Quality or None
         None unless ``evaluate`` was given.
     """
@@ -78,6 +80,7 @@ class AlignmentReport:
     similarity_after: list[float]
     deviation: float | None
     symmetry: Symmetry = field(repr=False)
+    changes: list[Transformation] = field(repr=False)
     quality: Quality | None = field(default=None, repr=False)
 
     def frame(self) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from stackens.exceptions import OtherBasinWarning
 from stackens.neural import recalibrate_batch_norm
 from stackens.weight_averaging._average import average
 from stackens.weight_averaging._evaluation import Evaluate, Score, is_clear, score_of
+from stackens.weight_averaging.alignment import AlignedModels
 from stackens.weight_averaging.alignment import align as align_models
 from stackens.weight_averaging.one_shot._distil import distil
 from stackens.weight_averaging.one_shot._ensemble import (
@@ -26,18 +27,24 @@ from stackens.weight_averaging.one_shot._ensemble import (
     likeness,
     output_form,
 )
+from stackens.weight_averaging.one_shot._fisher import (
+    Statistics,
+    aligned_statistics,
+    common_statistics,
+)
 from stackens.weight_averaging.one_shot._inputs import as_tensors, input_source
-from stackens.weight_averaging.one_shot._merged import (
+from stackens.weight_averaging.one_shot._networks import build_networks, common_terms
+from stackens.weight_averaging.one_shot._report import (
     ALIGNED,
     ENSEMBLE,
     MERGED,
     NAIVE,
-    OneShotMerge,
+    OneShotReport,
 )
-from stackens.weight_averaging.one_shot._networks import build_networks, common_terms
 from stackens.weight_averaging.one_shot._schemas import Declaration, Schemas, as_schemas
 from stackens.weight_averaging.one_shot._shares import sent_by_all, site_shares
 from stackens.weight_averaging.one_shot._sites import Site
+from stackens.weight_averaging.rules import FisherMean
 
 __all__ = ["merge_networks"]
 
@@ -58,7 +65,7 @@ def merge_networks(
     greater_is_better: bool,
     rng: np.random.Generator,
     **distillation: Any,
-) -> OneShotMerge:
+) -> nn.Module:
     """Merge the networks of sites; the parameters are those of `one_shot_merge`.
 
     Parameters
@@ -71,6 +78,7 @@ def merge_networks(
     received = build_networks(sites, build_model, seed)
     _check_inputs(received[0], as_tensors(held_rows, received[0]))
     common, terms = common_terms(received, sites, held_rows)
+    statistics = common_statistics(received, sites, terms, held_rows)
 
     def inputs_of(rows: Sequence[NDArray[Any]]) -> Inputs:
         return as_tensors(terms.standardised(rows), common[0])
@@ -80,9 +88,11 @@ def merge_networks(
     shares, by_class = site_shares(weights, sites, form)
     ensemble = Ensemble(common, by_class, form)
     own: Networks = {site.name: network for site, network in zip(sites, common, strict=True)}
-    averages: Networks = {NAIVE: average(own, shares)}
+    averages: Networks = {NAIVE: average(own, shares, rule=_rule(statistics))}
     if align:
-        averages[ALIGNED] = average(_aligned(own, held_back, seed), shares)
+        aligned = _aligned(own, held_back, seed)
+        moved = None if statistics is None else aligned_statistics(statistics, aligned.report)
+        averages[ALIGNED] = average(aligned, shares, rule=_rule(moved))
     for network in averages.values():
         recalibrate_batch_norm(network, tuple(held_back))
 
@@ -100,7 +110,9 @@ def merge_networks(
         frame["score_se"] = [score.se for score in scores.values()]
         _warn_if_worse(scores, list(own), greater_is_better)
     curve = pd.DataFrame({"step": history.steps, "distance": history.distances})
-    return OneShotMerge(raw[MERGED].eval(), frame, curve, by_class, form.task, list(own), start)
+    model = raw[MERGED].eval()
+    model.report = OneShotReport(frame, curve, by_class, form.task, list(own), start)
+    return model
 
 
 def _declared(schema: Schemas | None, data: Any, sites: Sequence[Site]) -> Declaration | None:
@@ -162,7 +174,12 @@ def _form(
     return form
 
 
-def _aligned(networks: Networks, inputs: Inputs, seed: int) -> Sequence[Any]:
+def _rule(statistics: Statistics | None) -> str | FisherMean:
+    # normalised: a site with large gradients must not drown the others
+    return "mean" if statistics is None else FisherMean(statistics, normalise=True)
+
+
+def _aligned(networks: Networks, inputs: Inputs, seed: int) -> AlignedModels:
     """Return the networks with their units in matching order and sign; their functions stay."""
     example = tuple(part[:8] for part in inputs)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from stackens.weight_averaging.one_shot._ensemble import Ensemble
 from stackens.weight_averaging.one_shot._inputs import as_tensors
 from stackens.weight_averaging.one_shot._scalers import (
     Affine,
+    Scaler,
     broadcasts,
     change_inputs,
     change_outputs,
@@ -26,7 +27,7 @@ from stackens.weight_averaging.one_shot._shares import sent_by_all
 from stackens.weight_averaging.one_shot._sites import Site
 from stackens.weight_averaging.rules import check_finite
 
-__all__ = ["CommonTerms", "build_networks", "common_terms"]
+__all__ = ["CommonTerms", "build_networks", "common_terms", "folded"]
 
 
 def build_networks(
@@ -134,13 +135,23 @@ def common_terms(
     ValueError
         If only some sites have a scaler, it does not fit a row, or cannot be folded.
     """
-    names = [site.name for site in sites]
     counts = sent_by_all(sites, "n_rows") or [1.0] * len(sites)
     terms = {
         which: _pooled(sent, counts, which)
         for which in ("input_scaler", "output_scaler")
         if (sent := sent_by_all(sites, which)) is not None
     }
+    return folded(networks, sites, terms, rows), CommonTerms(**terms)
+
+
+def folded(
+    networks: Sequence[nn.Module],
+    sites: Sequence[Site],
+    terms: Mapping[str, Scaler],
+    rows: Sequence[NDArray[Any]],
+) -> list[nn.Module]:
+    """Fold each site's scalers into its network, in terms of the scalers given."""
+    names = [site.name for site in sites]
     if "input_scaler" in terms:
         shape = rows[0].shape[1:]
         if len(rows) != 1:
@@ -173,7 +184,7 @@ def common_terms(
             change_outputs(network, change, inputs, name)
             for network, change, name in zip(networks, changes, names, strict=True)
         ]
-    return list(networks), CommonTerms(**terms)
+    return list(networks)
 
 
 def _pooled(scalers: Sequence[Any], counts: Sequence[float], which: str) -> Any:

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from stackens._core._optional import require
 from stackens.weight_averaging._evaluation import Evaluate
-from stackens.weight_averaging.one_shot._merged import OneShotMerge
 from stackens.weight_averaging.one_shot._schemas import Schemas, read_schema
 from stackens.weight_averaging.one_shot._sites import as_sites
 
@@ -38,7 +37,7 @@ def one_shot_merge(
     greater_is_better: bool = True,
     random_state: int | None = None,
     verbose: int = 0,
-) -> OneShotMerge:
+) -> Any:
     """Merge networks of one architecture, trained apart to the end, into one of the same size.
 
     Nothing but weights has to leave a site. The server aligns the networks and averages them.
@@ -92,9 +91,11 @@ def one_shot_merge(
 
     Returns
     -------
-    OneShotMerge
-        With ``model``, ``frame()``, ``summary()`` and ``plot()``. Where sites sent scalers, the
-        model takes rows as they are before any scaler and predicts in the units of the target.
+    torch.nn.Module
+        What ``build_model()`` gives, with the merged weights, in evaluation mode. Where sites sent
+        scalers, it takes rows as they are before any scaler and predicts in the units of the
+        target. Its attribute ``report``, an `OneShotReport`, has ``frame()``, ``summary()`` and
+        ``plot()``.
 
     Raises
     ------
@@ -139,7 +140,7 @@ def one_shot_merge(
     >>> merged = one_shot_merge(
     ...     sites, build_model, input_schema=schema, steps=300, align=False, random_state=0
     ... )
-    >>> bool(merged.frame().loc["merged", "agreement"] > 0.95)
+    >>> bool(merged.report.frame().loc["merged", "agreement"] > 0.95)
     True
     """
     require("torch", extra="torch", purpose="one_shot_merge")

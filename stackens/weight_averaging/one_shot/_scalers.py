@@ -14,7 +14,7 @@ from torch import nn
 
 from stackens.weight_averaging.one_shot._ensemble import answers
 
-__all__ = ["Affine", "broadcasts", "change_inputs", "change_outputs", "pooled_scaler"]
+__all__ = ["Affine", "Scaler", "broadcasts", "change_inputs", "change_outputs", "pooled_scaler"]
 
 Scaler = tuple[NDArray[np.float64], NDArray[np.float64]]
 

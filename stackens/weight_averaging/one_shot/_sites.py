@@ -20,12 +20,13 @@ from stackens.weight_averaging.files._dtypes import by_name
 from stackens.weight_averaging.files._layout import Slot
 from stackens.weight_averaging.files._safetensors import plan_safetensors
 from stackens.weight_averaging.files._transaction import check_output, write
-from stackens.weight_averaging.one_shot._merged import ALIGNED, ENSEMBLE, MERGED, NAIVE
+from stackens.weight_averaging.one_shot._report import ALIGNED, ENSEMBLE, MERGED, NAIVE
 from stackens.weight_averaging.one_shot._schemas import Schemas, as_schemas, plain, read_plain
 
 __all__ = ["Site", "as_sites", "read_sites", "save_site"]
 
 _KEY = "stackens.site"  # of the metadata in the file's header
+_FISHER = "stackens.fisher."  # before the names of tensors of Fisher information in a file
 _FACTS = ("n_rows", "class_counts", "input_scaler", "output_scaler", "input_schema")
 
 Scaler = tuple[NDArray[np.float64], NDArray[np.float64]]  # mean, scale
@@ -50,6 +51,10 @@ default=None
     input_schema : InputSchema or sequence of InputSchema, default=None
         What the site's rows look like, one schema for each input of the network, such as
         `InputSchema.describe` gives.
+    fisher : mapping of str to array-like, default=None
+        The diagonal of the Fisher information of each weight: the mean over rows of the squared
+        gradient of the log likelihood, of the weight's shape. The average counts weights by it;
+        those that it leaves out are counted alike.
     name : str, default=""
         What the site is called in reports and errors.
 
@@ -65,6 +70,7 @@ default=None
     input_scaler: Any = None
     output_scaler: Any = None
     input_schema: Any = None
+    fisher: Any = field(default=None, repr=False)
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -86,6 +92,21 @@ default=None
                 object.__setattr__(self, name, self._scaler(name, getattr(self, name)))
         if self.input_schema is not None:
             object.__setattr__(self, "input_schema", as_schemas(self.input_schema))
+        if self.fisher is not None:
+            object.__setattr__(self, "fisher", self._fisher(self.fisher))
+
+    def _fisher(self, given: Any) -> dict[str, NDArray[np.float64]]:
+        if not isinstance(given, Mapping):
+            raise self._wrong("fisher", "be a dict like 'state'", type(given).__name__)
+        fisher = {name: self._numbers("fisher", values) for name, values in given.items()}
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.state.items()}
+        bad = [name for name, values in fisher.items() if values.shape != shapes.get(name)]
+        bad += [name for name, values in fisher.items() if (values < 0).any()]
+        if bad:
+            raise self._wrong(
+                "fisher", "hold numbers of at least zero for weights, of their shapes", bad
+            )
+        return fisher
 
     def _scaler(self, name: str, scaler: Any) -> Scaler:
         if hasattr(scaler, "mean_") and hasattr(scaler, "scale_"):
@@ -132,6 +153,7 @@ def save_site(
     input_scaler: Any = None,
     output_scaler: Any = None,
     input_schema: Schemas | None = None,
+    fisher: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what a site sends to the server: one safetensors file, with no row of data in it.
 
@@ -141,7 +163,7 @@ def save_site(
         Ends in ``.safetensors``. The name of the file, without that, becomes the site's.
     model : torch.nn.Module or dict of str to tensor
         The trained network.
-    n_rows, class_counts, input_scaler, output_scaler, input_schema
+    n_rows, class_counts, input_scaler, output_scaler, input_schema, fisher
         See `Site`. All of them can be left out; all of them say something about the site's rows.
 
     Raises
@@ -169,7 +191,14 @@ def save_site(
         )
     tensors = adapter_of(model).tensors(model, model)
     site = Site(
-        tensors, n_rows, class_counts, input_scaler, output_scaler, input_schema, output.stem
+        tensors,
+        n_rows,
+        class_counts,
+        input_scaler,
+        output_scaler,
+        input_schema,
+        fisher,
+        output.stem,
     )
     arrays = {name: to_array(tensor) for name, tensor in tensors.items()}
     bad = [name for name, array in arrays.items() if np.isnan(array).any()]
@@ -178,6 +207,8 @@ def save_site(
             f"A site must send finite weights. Got NaN in {bad}. Its training has failed: train "
             "again."
         )
+    for name, information in (site.fisher or {}).items():
+        arrays[_FISHER + name] = information.astype(np.float32)
     facts = {name: _plain(getattr(site, name)) for name in _FACTS}
     given = {name: value for name, value in facts.items() if value is not None}
     check_output(output, [], folder=False)
@@ -238,14 +269,16 @@ def read_sites(folder: str | os.PathLike[str]) -> list[Site]:
 
 def _read_site(path: Path) -> Site:
     checkpoint = open_checkpoint(path)
-    state = {name: np.asarray(tensor) for name, tensor in checkpoint.tensors.items()}
+    arrays = {name: np.asarray(tensor) for name, tensor in checkpoint.tensors.items()}
+    fisher = {n.removeprefix(_FISHER): a for n, a in arrays.items() if n.startswith(_FISHER)}
+    state = {name: array for name, array in arrays.items() if not name.startswith(_FISHER)}
     try:
         facts = dict(json.loads(checkpoint.metadata.get(_KEY, "{}")))
         if unknown := sorted(set(facts) - set(_FACTS)):
             raise ValueError(f"unknown entries {unknown}")
         if "input_schema" in facts:
             facts["input_schema"] = read_plain(facts["input_schema"])
-        return Site(state, **facts, name=path.stem)
+        return Site(state, **facts, fisher=fisher or None, name=path.stem)
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} must be the file of a site. Got one whose numbers are not valid ({error}). "

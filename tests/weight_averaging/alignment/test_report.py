@@ -33,7 +33,7 @@ def report(found=None, notes=(), flipped=np.nan, **changes):
             "flipped": flipped,
         }
     )
-    given = {"units": units, "similarity_before": [0.1], "similarity_after": [0.6]}
+    given = {"units": units, "similarity_before": [0.1], "similarity_after": [0.6], "changes": []}
     symmetry = Symmetry({}, {}, notes=notes)
     return AlignmentReport(
         **{**given, **changes}, deviation=3e-16, symmetry=symmetry, quality=found

@@ -70,20 +70,20 @@ def merge(sites, build=classifier, **settings):
 
 def test_the_merged_network_knows_what_only_all_sites_together_know(skewed):
     merged = merge(skewed, evaluate=accuracy, steps=300)
-    scores = merged.frame()["score"]
+    scores = merged.report.frame()["score"]
     own = scores[[site.name for site in skewed]]
     assert own.max() < 0.75
     assert scores["ensemble"] > 0.85
     assert scores["merged"] > scores["ensemble"] - 0.03
-    assert scores["merged"] == pytest.approx(accuracy(merged.model).mean())
-    assert merged.task == "classification"
-    assert merged.weights.shape == (3, 3)
-    assert not merged.model.training
+    assert scores["merged"] == pytest.approx(accuracy(merged).mean())
+    assert merged.report.task == "classification"
+    assert merged.report.weights.shape == (3, 3)
+    assert not merged.training
 
 
 def test_the_report_has_every_network(skewed):
     merged = merge(skewed, align=True)
-    frame = merged.frame()
+    frame = merged.report.frame()
     assert frame.index.tolist() == [
         "site 0",
         "site 1",
@@ -96,12 +96,12 @@ def test_the_report_has_every_network(skewed):
     assert frame.loc["ensemble", "agreement"] == 1
     assert frame.loc["ensemble", "distance"] == pytest.approx(0, abs=1e-6)
     assert frame.loc["merged", "distance"] < frame.loc["naive average", "distance"]
-    assert merged.curve["step"].iloc[0] == 0
-    assert merged.curve["distance"].min() == pytest.approx(frame.loc["merged", "distance"])
+    assert merged.report.curve["step"].iloc[0] == 0
+    assert merged.report.curve["distance"].min() == pytest.approx(frame.loc["merged", "distance"])
 
 
 def test_without_alignment_there_is_no_aligned_average(skewed):
-    assert "aligned average" not in merge(skewed, steps=5).frame().index
+    assert "aligned average" not in merge(skewed, steps=5).report.frame().index
 
 
 def twins():
@@ -119,18 +119,18 @@ def twins():
 
 
 def test_alignment_finds_networks_that_say_the_same():
-    frame = merge(twins(), align=True, steps=1).frame()
+    frame = merge(twins(), align=True, steps=1).report.frame()
     assert frame.loc["naive average", "agreement"] < 0.95
     assert frame.loc["aligned average", "agreement"] == 1
     assert frame.loc["aligned average", "distance"] < 1e-6
 
 
 def test_distillation_starts_from_what_agrees_most_with_the_ensemble(skewed):
-    assert merge(twins(), align=True, steps=1).start == "aligned average"
+    assert merge(twins(), align=True, steps=1).report.start == "aligned average"
     alone = merge(skewed, weights=[0, 1, 0], steps=1)
-    assert alone.start in ("naive average", "site 1")
-    assert alone.frame().loc["merged", "distance"] == pytest.approx(0, abs=1e-6)
-    frame = merge(skewed, steps=1, learning_rate=1e-9).frame()
+    assert alone.report.start in ("naive average", "site 1")
+    assert alone.report.frame().loc["merged", "distance"] == pytest.approx(0, abs=1e-6)
+    frame = merge(skewed, steps=1, learning_rate=1e-9).report.frame()
     others = frame["agreement"].drop(["ensemble", "merged"])
     assert frame.loc["merged", "agreement"] == pytest.approx(others.max(), abs=0.001)
 
@@ -147,11 +147,11 @@ def test_a_merged_network_worse_than_the_sites_gives_a_warning(skewed):
 def test_public_rows_in_place_of_a_schema(skewed):
     X, _ = blobs([200, 200, 200], 5)
     merged = merge(skewed, input_schema=None, data=X)
-    assert accuracy(merged.model).mean() > 0.85
+    assert accuracy(merged).mean() > 0.85
 
 
 def test_the_seed_decides(skewed):
-    states = [merge(skewed, random_state=s, steps=10).model.state_dict() for s in (0, 0, 1)]
+    states = [merge(skewed, random_state=s, steps=10).state_dict() for s in (0, 0, 1)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
 
@@ -173,7 +173,7 @@ def test_a_folder_is_all_that_is_needed(skewed, tmp_path):
     save_schema(tmp_path / "schema.json", SQUARE)
     from_folder = one_shot_merge(tmp_path, classifier, steps=20, align=False, random_state=0)
     from_memory = merge(skewed, steps=20)
-    states = from_folder.model.state_dict(), from_memory.model.state_dict()
+    states = from_folder.state_dict(), from_memory.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
@@ -184,7 +184,7 @@ def test_sites_may_send_what_their_rows_look_like(skewed):
         schema = InputSchema.describe(rows)
         described.append(Site(site.state, class_counts=site.class_counts, input_schema=schema))
     merged = merge(described, input_schema=None, evaluate=accuracy)
-    assert merged.frame()["score"]["merged"] > 0.85
+    assert merged.report.frame()["score"]["merged"] > 0.85
     with pytest.raises(ValueError, match=r"'input_schema', or none. Got none from \['site 1'\]"):
         merge([described[0], skewed[1]], input_schema=None)
 
@@ -235,13 +235,13 @@ def test_regression_behind_scalers_in_raw_units():
     merged = merge(
         sites, lambda: classifier(n_outputs=1), input_schema=schema, steps=400, evaluate=r2
     )
-    scores = merged.frame()["score"]
-    assert merged.task == "regression"
+    scores = merged.report.frame()["score"]
+    assert merged.report.task == "regression"
     assert scores["site 0"] > 0.9
     assert scores["site 1"] > 0.9
     assert scores["merged"] > 0.9
     assert scores["naive average"] < scores["merged"]
-    raw = merged.model(x).detach()
+    raw = merged(x).detach()
     assert 80 < raw.mean() < 160
 
 
@@ -263,8 +263,8 @@ def test_tokens_and_numbers_and_probabilities_of_two_classes():
         states = [TwoInputs().state_dict() for _ in range(2)]
     schemas = [InputSchema(shape=(6,), vocabulary=5), InputSchema(shape=(2,), low=-3, high=3)]
     merged = merge(states, TwoInputs, input_schema=schemas, task="classification")
-    assert merged.frame().loc["merged", "agreement"] > 0.9
-    assert merged.frame().loc["merged", "distance"] < 0.01
+    assert merged.report.frame().loc["merged", "agreement"] > 0.9
+    assert merged.report.frame().loc["merged", "distance"] < 0.01
 
 
 def with_batch_norm():
@@ -282,7 +282,7 @@ def test_networks_with_batch_norm():
         )
         states.append(network.state_dict())
     merged = merge(states, with_batch_norm, evaluate=accuracy)
-    scores = merged.frame()["score"]
+    scores = merged.report.frame()["score"]
     assert scores["merged"] > scores["ensemble"] - 0.03
 
 

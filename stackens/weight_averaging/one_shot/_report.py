@@ -1,4 +1,4 @@
-"""What one-shot merging gives: the network, and how close each step came to the ensemble."""
+"""The report of a one-shot merge: how close each step came to the ensemble."""
 
 from __future__ import annotations
 
@@ -8,20 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["ALIGNED", "ENSEMBLE", "MERGED", "NAIVE", "OneShotMerge"]
+__all__ = ["ALIGNED", "ENSEMBLE", "MERGED", "NAIVE", "OneShotReport"]
 
 ENSEMBLE, NAIVE, ALIGNED, MERGED = "ensemble", "naive average", "aligned average", "merged"
 
 
 @dataclass(frozen=True, eq=False)
-class OneShotMerge:
-    """One network made of those of several sites.
+class OneShotReport:
+    """How one network was made of those of several sites.
 
     Parameters
     ----------
-    model : torch.nn.Module
-        The merged network, in evaluation mode. Where sites sent scalers it takes rows as they are
-        before any scaler, and predicts in the units of the target.
     results : DataFrame
         See :meth:`frame`.
     curve : DataFrame
@@ -35,7 +32,6 @@ class OneShotMerge:
         What the distillation started from, as :meth:`frame` calls it.
     """
 
-    model: Any
     results: pd.DataFrame = field(repr=False)
     curve: pd.DataFrame = field(repr=False)
     weights: Any
@@ -105,7 +101,7 @@ class OneShotMerge:
         """
         from stackens._core._optional import require
 
-        require("matplotlib", extra="plot", purpose="OneShotMerge.plot()")
+        require("matplotlib", extra="plot", purpose="OneShotReport.plot()")
         column = "score" if "score" in self.results else "agreement"
         colours = {ENSEMBLE: "#4c72b0", MERGED: "#c44e52"}
         ax = self.results[column].plot.barh(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stackens.weight_averaging.one_shot import OneShotMerge
+from stackens.weight_averaging.one_shot import OneShotReport
 
 
 def result(*, scored, task="classification", aligned=True):
@@ -18,8 +18,8 @@ def result(*, scored, task="classification", aligned=True):
     if not aligned:
         frame = frame.drop(index="aligned average")
     curve = pd.DataFrame({"step": [0, 10], "distance": [1.0, 0.1]})
-    return OneShotMerge(
-        None, frame, curve, np.array([0.5, 0.5]), task, ["north", "south"], "aligned average"
+    return OneShotReport(
+        frame, curve, np.array([0.5, 0.5]), task, ["north", "south"], "aligned average"
     )
 
 
