@@ -20,8 +20,9 @@ from stackens.weight_averaging.alignment._outputs import Outputs
 from stackens.weight_averaging.alignment._report import AlignedModels, AlignmentReport, Quality
 from stackens.weight_averaging.alignment._symmetry import Symmetry
 from stackens.weight_averaging.alignment._verify import largest_change, verified
+from stackens.weight_averaging.alignment.matching._activations import match_activations
 from stackens.weight_averaging.alignment.matching._barycentre import match_many
-from stackens.weight_averaging.alignment.matching._weights import Match, match_weights
+from stackens.weight_averaging.alignment.matching._weights import Match
 from stackens.weight_averaging.rules import check_finite
 
 __all__ = ["align"]
@@ -34,6 +35,7 @@ def align(
     reference: Any = "barycentre",
     example: Any = None,
     *,
+    activations: Any = None,
     symmetry: Symmetry | Mapping[str, Sequence[Any]] | None = None,
     signed: bool = True,
     n_restarts: int = 0,
@@ -60,9 +62,17 @@ def align(
     example : inputs, default=None
         A few rows, as for a call of the network (a tuple or dict for several inputs); of an
         estimator, as for ``predict``. Networks of torch and Keras need it.
+    activations : inputs, default=None
+        Rows without labels, real or made up, in the form of ``example`` (for torch also a list of
+        batches of one size). Units are then matched by what they answer to these rows, and by
+        weights only where no answers are seen, such as in the lower of stacked recurrent layers:
+        see Notes. A few hundred rows are enough. Networks of torch and scikit-learn.
     symmetry : dict or None, default=None
-        For networks that cannot be followed: for each tensor, by name, and each of its axes what
-        moves along it. See the user guide of ``alignment`` for its form.
+        For networks that cannot be followed: for each tensor, by name, one entry for each axis.
+        None stays; ``"P"`` moves with the units named P; ``"-P"`` changes signs with them, too;
+        ``("P", 9)`` and ``(9, "P")`` have 9 places for each unit, side by side or far apart; a list
+        of these and of numbers describes runs, such as ``["P", "P", "-P", "P"]`` for the gates of
+        an LSTM in torch.
     signed : bool, default=True
         False leaves the signs of units alone.
     n_restarts : int, default=0
@@ -83,7 +93,8 @@ def align(
     Raises
     ------
     ValueError
-        If the models differ (all differences are listed), hold NaN, or cannot be followed.
+        If the models differ (all differences are listed), hold NaN, or cannot be followed; or if
+        there are ``activations`` for another kind of network, or for one with a ``symmetry``.
     TypeError
         If they are of different kinds.
 
@@ -93,9 +104,17 @@ def align(
     repair : After the average, for networks whose activations shrank.
     one_shot_merge : Where an average is not enough.
 
+    Notes
+    -----
+    By activations, units are brought together whose answers, over rows and positions, correlate
+    most: with the reference, or for "barycentre" with the mean answer of the other models, by
+    turns. Scales never matter. Rows should be like those that the models were trained on: on
+    LSTMs they led to better averages than weights, and made-up rows to worse ones.
+
     References
     ----------
     Ainsworth, Hayase & Srinivasa (2023), "Git Re-Basin", arXiv:2209.04836.
+    Li et al. (2016), "Convergent learning", arXiv:1511.07543, for activations.
 
     Examples
     --------
@@ -110,6 +129,12 @@ def align(
     >>> aligned = wa.align(models)
     >>> wa.average(models).score(X / 16, y) < wa.average(aligned).score(X / 16, y)
     True
+
+    With rows at hand units can be matched by what they answer:
+
+    >>> aligned = wa.align(models, activations=X[:300] / 16)
+    >>> wa.average(models).score(X / 16, y) < wa.average(aligned).score(X / 16, y)
+    True
     """
     labels, listed = labelled(models)
     like = listed[0]
@@ -119,10 +144,9 @@ def align(
     states = [dict(state) for state in alike(adapter, [*listed, *extra], called, like)]
     for name in states[0]:
         check_finite([state[name] for state in states], name, called)
-    place = None if extra else _place(reference, labels)
-    outside = states.pop() if extra else {}
+    place = len(listed) if extra else _place(reference, labels)
     rng = np.random.default_rng(random_state)
-    known = described(like, states[0], example, symmetry)
+    known = described(like, states[0], example, symmetry, activations)
     free = known.symmetry
     if known.outputs is not None and free.variables:
         free = verified(free, states[0], known.outputs, rng=rng).symmetry
@@ -132,10 +156,12 @@ def align(
         "signed": signed,
         "n_restarts": n_restarts,
     }
-    if place is None:
-        matches = [match_weights(free, outside, state, **options) for state in states]
+    answers = {} if known.answers is None else known.answers(states)
+    if answers:
+        matches = match_activations(free, answers, states, place, **options)
     else:
         matches = match_many(free, states, place, **options)
+    matches, states = matches[: len(listed)], states[: len(listed)]
     changed = [
         free.apply(match.transformation, state)
         for match, state in zip(matches, states, strict=True)
@@ -149,6 +175,7 @@ def align(
         None if known.outputs is None else _deviation(known.outputs, free, matches, states),
         free,
         [match.transformation for match in matches],
+        matched="activations" if answers else "weights",
     )
     if evaluate is not None:
         found = _quality(listed, aligned, evaluate, greater_is_better)

@@ -14,13 +14,15 @@ from stackens.weight_averaging.alignment._factors import (
     find,
     product_of,
 )
-from stackens.weight_averaging.alignment._labels import Form, free_forms
+from stackens.weight_averaging.alignment._labels import Form, free_forms, plus
 from stackens.weight_averaging.alignment._symmetry import Part, Symmetry, UnitMatrix, Units
 
 __all__ = ["collected"]
 
 
-def collected(axes: Axes, parameters: Mapping[str, Value]) -> Symmetry:
+def collected(
+    axes: Axes, parameters: Mapping[str, Value], others: Mapping[str, Value] | None = None
+) -> Symmetry:
     """Return the symmetry of parameters.
 
     Parameters
@@ -29,6 +31,9 @@ def collected(axes: Axes, parameters: Mapping[str, Value]) -> Symmetry:
         After all operators of the network.
     parameters : dict of str to Value
         In the order of their first use: units are named after the first that has them.
+    others : dict of str to Value, default=None
+        Tensors that are computed. They settle nothing, and are part of the layout where all that
+        changes them are units, signs and scales of parameters.
     """
     leaders = _matrices(axes, parameters)
     moving = _names(parameters, lambda root: not root.pinned and root not in leaders)
@@ -37,12 +42,19 @@ def collected(axes: Axes, parameters: Mapping[str, Value]) -> Symmetry:
     matrices = {root: f"{name} matrix" for root, (name, _) in mixed.items()}
     covered = _covered(parameters, leaders)
     signs, scales = (_labels(axes, moving, covered, parameters, kind) for kind in ("sign", "scale"))
+    plain = {
+        name: value
+        for name, value in (others or {}).items()
+        if all(
+            _is_plain(run, units, matrices, signs, scales) for axis in value.axes for run in axis
+        )
+    }
     layout = {
         name: tuple(
             _merged([_part(run, units, matrices, signs, scales) for run in axis])
             for axis in value.axes
         )
-        for name, value in parameters.items()
+        for name, value in {**parameters, **plain}.items()
     }
     return Symmetry(
         {name: parts for name, parts in layout.items() if any(map(_changes, parts))},
@@ -159,15 +171,28 @@ def _names(
 class _Solved:
     """Signs (or scales): for each unknown the names that it consists of, with their powers."""
 
-    def __init__(self, forms: list[Form], names: dict[int, str], owners: dict[str, str]) -> None:
+    def __init__(
+        self, forms: list[Form], names: dict[int, str], owners: dict[str, str], modulus: int
+    ) -> None:
         self.forms = forms
+        self.modulus = modulus  # 2 for signs
         self.names = names
         self.owners = owners  # name -> name of the units
 
     def of(self, factor: Factor) -> list[tuple[str, int]]:
-        """Return the names that stand on a factor of a parameter."""
-        (unknown,) = factor.form
-        return [(self.names[u], power) for u, power in self.forms[unknown].items()]
+        """Return the names that stand on a factor."""
+        return [(self.names[u], power) for u, power in self._solved(factor).items()]
+
+    def has(self, factor: Factor) -> bool:
+        """Whether all that stands on a factor has a name: always so for a parameter."""
+        return self.names.keys() >= self._solved(factor).keys()
+
+    def _solved(self, factor: Factor) -> Form:
+        total: Form = {}
+        for unknown, count in factor.form.items():
+            total = plus(total, self.forms[unknown], count)
+        modulus = self.modulus
+        return {u: c % modulus if modulus else c for u, c in total.items() if not modulus or c % 2}
 
 
 def _covered(
@@ -194,7 +219,8 @@ def _labels(
     equations = [{unknown: 1} for unknown, root in enumerate(roots) if root not in moving]
     equations += covered
     equations += [form for form, *asked in axes.equations if asked[kind == "scale"]]
-    forms = free_forms(equations, len(roots), 2 if kind == "sign" else 0)
+    modulus = 2 if kind == "sign" else 0
+    forms = free_forms(equations, len(roots), modulus)
     first_place: dict[int, str] = {}
     for name, _, _, run in _runs(parameters):
         for unknown in (unknown for factor in run for unknown in factor.form):
@@ -208,7 +234,7 @@ def _labels(
         count = sum(other.startswith(wanted) for other in names.values())
         names[unknown] = f"{wanted} {count + 1}" if count else wanted
     owners = {name: moving[roots[unknown]][0] for unknown, name in names.items()}
-    return _Solved(forms, names, owners)
+    return _Solved(forms, names, owners, modulus)
 
 
 # ---------------------------------------------------------------- layout
@@ -240,6 +266,22 @@ def _part(
     if matrix is not None:
         return Part(1, product_of(run[:-1]), roots[-1].size, matrix=matrix)
     return Part(product_of(run))
+
+
+def _is_plain(
+    run: Run,
+    units: dict[Variable, str],
+    matrices: dict[Variable, str],
+    signs: _Solved,
+    scales: _Solved,
+) -> bool:
+    """Whether at most one factor of a run moves, and no matrix and nothing nameless changes it."""
+    moving = [factor for factor in run if _root(factor) in units]
+    return (
+        len(moving) < 2
+        and not any(_root(factor) in matrices or factor.choice is not None for factor in run)
+        and all(signs.has(factor) and scales.has(factor) for factor in moving)
+    )
 
 
 def _merged(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -15,6 +15,11 @@ from stackens.weight_averaging.adapters._keras import KerasAdapter
 from stackens.weight_averaging.adapters._mlp import MLPAdapter
 from stackens.weight_averaging.adapters._torch import TorchAdapter
 from stackens.weight_averaging.adapters._torch_mlp import TorchMLPAdapter
+from stackens.weight_averaging.alignment._activations import (
+    Answers,
+    mlp_answers,
+    torch_answers,
+)
 from stackens.weight_averaging.alignment._by_hand import symmetry_from
 from stackens.weight_averaging.alignment._outputs import (
     Outputs,
@@ -42,15 +47,23 @@ class Described:
         Runs the network with given tensors; None where there is nothing to run.
     statistics : frozenset of str
         Tensors that follow from the data, such as running means: they move, but do not count.
+    answers : callable or None
+        Runs networks with given tensors on the rows by which units are to be matched; None where
+        there are no rows, or no units.
     """
 
     symmetry: Symmetry
     outputs: Outputs | None = None
     statistics: frozenset[str] = frozenset()
+    answers: Answers | None = None
 
 
 def described(
-    model: Any, arrays: Mapping[str, NDArray], example: Any, spec: Symmetry | Mapping | None
+    model: Any,
+    arrays: Mapping[str, NDArray],
+    example: Any,
+    spec: Symmetry | Mapping | None,
+    rows: Any = None,
 ) -> Described:
     """Find out what may be changed in a model.
 
@@ -64,28 +77,44 @@ def described(
         As for :func:`stackens.weight_averaging.align`.
     spec : Symmetry, dict or None
         The symmetry, if it is known.
+    rows : inputs or None, default=None
+        By what is answered to them units are to be matched.
 
     Raises
     ------
     ValueError
-        If neither the model nor ``spec`` tells, or an example is missing.
+        If neither the model nor ``spec`` tells, an example is missing, or there are rows for a
+        network that they cannot be run through.
     """
     if isinstance(model, Pipeline):
-        rows = None if example is None else model[:-1].transform(example)
-        return described(model[-1], arrays, rows, spec)
+        example, rows = (None if x is None else model[:-1].transform(x) for x in (example, rows))
+        return described(model[-1], arrays, example, spec, rows)
     adapter = adapter_of(model)
     if isinstance(adapter, TorchMLPAdapter):
-        rows = None if example is None else _encoded(model, example)
-        return described(model.module_, arrays, rows, spec)
+        example, rows = (None if x is None else _encoded(model, x) for x in (example, rows))
+        return described(model.module_, arrays, example, spec, rows)
+    is_torch = isinstance(adapter, TorchAdapter) and not isinstance(model, Mapping)
+    is_keras = isinstance(adapter, KerasAdapter)
+    can_answer = is_torch or (hasattr(model, "fit") and not is_keras)
+    if rows is not None and (spec is not None or not can_answer):
+        raise ValueError(
+            "By activations the units of networks of torch and scikit-learn are matched, where no "
+            f"symmetry= is given. Got a {type(model).__name__}"
+            + ("" if spec is None else " and a symmetry")
+            + ". Leave out activations=: units are then matched by their weights."
+        )
     shapes = {name: array.shape for name, array in arrays.items()}
     known = symmetry_from(spec, shapes) if isinstance(spec, Mapping) else spec
     if isinstance(adapter, MLPAdapter):
         if example is None:
             example = np.random.default_rng(0).normal(size=(64, model.coefs_[0].shape[0]))
         found = mlp_symmetry(model) if known is None else known
-        return Described(found, mlp_outputs(model, np.asarray(example, np.float64)))
-    if isinstance(adapter, KerasAdapter | TorchAdapter) and not isinstance(model, Mapping):
-        return _network(model, adapter, arrays, example, known)
+        answers = None if rows is None else mlp_answers(model, rows)
+        return Described(
+            found, mlp_outputs(model, np.asarray(example, np.float64)), answers=answers
+        )
+    if is_torch or is_keras:
+        return _network(model, adapter, arrays, example, known, rows)
     if known is not None:
         return Described(known)
     if hasattr(model, "fit"):
@@ -98,7 +127,12 @@ def described(
 
 
 def _network(
-    model: Any, adapter: Any, arrays: Mapping[str, NDArray], example: Any, known: Symmetry | None
+    model: Any,
+    adapter: Any,
+    arrays: Mapping[str, NDArray],
+    example: Any,
+    known: Symmetry | None,
+    rows: Any,
 ) -> Described:
     """Describe a network of torch or Keras."""
     if example is None:
@@ -119,7 +153,8 @@ def _network(
     module = unwrapped(model)
     found = torch_symmetry(module, example) if known is None else known
     fixed = frozenset(name for name, _ in module.named_buffers())
-    return Described(found, torch_outputs(module, example), fixed)
+    answers = None if rows is None else torch_answers(module, rows)
+    return Described(found, torch_outputs(module, example), fixed, answers)
 
 
 def _encoded(model: Any, example: Any) -> Any:

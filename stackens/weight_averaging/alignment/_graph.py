@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from stackens.neural._modules import tensors_of, unwrapped
@@ -22,6 +23,8 @@ class Graph:
 
     Attributes
     ----------
+    module : torch.fx.GraphModule
+        Its inputs are the parameters, the constants and then those of the module.
     nodes : list of torch.fx.Node
     parameters : dict of str to str
         Name of a placeholder -> name of a tensor of the module.
@@ -34,9 +37,11 @@ class Graph:
     def __init__(self, module: nn.Module, example: Any) -> None:
         bare = unwrapped(module)
         copy = TorchAdapter().copy(bare)
-        program = _exported(copy, example)
+        self._like = _first_float(copy)
+        program = _exported(copy, *self._called_with(example))
         self.module_name = type(bare).__name__
-        self.nodes = list(program.graph_module.graph.nodes)
+        self.module = program.graph_module
+        self.nodes = list(self.module.graph.nodes)
         state = bare.state_dict(keep_vars=True)
         tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
         plain = dict(zip(tensors, tensors_of(bare), strict=True))
@@ -57,6 +62,48 @@ class Graph:
             elif spec.target in program.state_dict:
                 self.constants[spec.arg.name] = program.state_dict[spec.target]
 
+    def inputs(self, arrays: Mapping[str, NDArray], rows: Any) -> list[Any]:
+        """Return what ``module`` is called with.
+
+        Parameters
+        ----------
+        arrays : dict of str to array
+            The tensors of the network.
+        rows : inputs
+            Of the shapes that the example had.
+        """
+        given = iter(torch.utils._pytree.tree_leaves(self._called_with(rows)))
+        inputs = []
+        for node in self.nodes:
+            if node.name in self.parameters:
+                array = np.array(arrays[self.parameters[node.name]])
+                like = node.meta["val"]
+                inputs.append(torch.from_numpy(array).to(like.device, like.dtype))
+            elif node.name in self.constants:
+                inputs.append(self.constants[node.name].detach().clone())
+            elif node.op == "placeholder":
+                inputs.append(next(given))
+        return inputs
+
+    def _called_with(self, example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and named arguments of a call of the network."""
+
+        def tensor_of(leaf: Any) -> Any:
+            if not isinstance(leaf, np.ndarray):
+                return leaf
+            tensor = torch.tensor(leaf, device=self._like.device)
+            return tensor.to(self._like.dtype) if tensor.is_floating_point() else tensor
+
+        example = torch.utils._pytree.tree_map(tensor_of, example)
+        if isinstance(example, Mapping):
+            return (), dict(example)
+        return example if isinstance(example, tuple) else (example,), {}
+
+
+def _first_float(module: nn.Module) -> torch.Tensor:
+    floats = (tensor for tensor in tensors_of(module).values() if tensor.is_floating_point())
+    return next(floats, torch.zeros(()))
+
 
 def _memory(tensor: torch.Tensor) -> Any:
     """What is equal for two names of one tensor, and for two tensors over the same numbers."""
@@ -65,20 +112,7 @@ def _memory(tensor: torch.Tensor) -> Any:
     return tensor.device, tensor.data_ptr(), tensor.shape, tensor.stride()
 
 
-def _exported(module: nn.Module, example: Any) -> Any:
-    floats = (tensor for tensor in tensors_of(module).values() if tensor.is_floating_point())
-    like = next(floats, torch.zeros(()))
-
-    def tensor_of(leaf: Any) -> Any:
-        if not isinstance(leaf, np.ndarray):
-            return leaf
-        tensor = torch.tensor(leaf, device=like.device)
-        return tensor.to(like.dtype) if tensor.is_floating_point() else tensor
-
-    example = torch.utils._pytree.tree_map(tensor_of, example)
-    named = isinstance(example, Mapping)
-    keywords = dict(example) if named else {}
-    arguments = () if named else example if isinstance(example, tuple) else (example,)
+def _exported(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     try:
         with _quiet_tracing(module):
             return torch.export.export(module, arguments, keywords, strict=False)

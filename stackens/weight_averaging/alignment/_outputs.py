@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,7 +14,7 @@ from stackens.weight_averaging.adapters._containers import canonical_names
 from stackens.weight_averaging.adapters._keras import KerasAdapter
 from stackens.weight_averaging.adapters._torch import TorchAdapter
 
-__all__ = ["keras_outputs", "mlp_outputs", "torch_outputs"]
+__all__ = ["keras_outputs", "mlp_layers", "mlp_outputs", "torch_outputs"]
 
 Arrays = Mapping[str, NDArray]
 Outputs = Callable[[Arrays], list[NDArray]]
@@ -106,17 +106,29 @@ def mlp_outputs(model: Any, example: Any) -> Outputs:
     model : estimator
     example : array of shape (n_samples, n_features)
     """
-    activation = _ACTIVATIONS[model.activation]
-    inputs, layers = np.asarray(example, np.float64), len(model.coefs_)
+    layers = mlp_layers(model, example)
+    return lambda arrays: [list(layers(arrays))[-1][0]]
 
-    def outputs(arrays: Arrays) -> list[NDArray]:
+
+def mlp_layers(model: Any, example: Any) -> Callable[[Arrays], Iterator[tuple[NDArray, NDArray]]]:
+    """Return a function from the tensors of an MLP to each layer before and after its activation.
+
+    Parameters
+    ----------
+    model : estimator
+    example : array of shape (n_samples, n_features)
+    """
+    activation = _ACTIVATIONS[model.activation]
+    inputs, n_layers = np.asarray(example, np.float64), len(model.coefs_)
+
+    def layers(arrays: Arrays) -> Iterator[tuple[NDArray, NDArray]]:
         hidden = inputs
-        for i in range(layers):
+        for i in range(n_layers):
             linear = hidden @ arrays[f"coefs_.{i}"] + arrays[f"intercepts_.{i}"]
             hidden = activation(linear)
-        return [linear]
+            yield linear, hidden
 
-    return outputs
+    return layers
 
 
 _ACTIVATIONS: dict[str, Callable[[NDArray], NDArray]] = {

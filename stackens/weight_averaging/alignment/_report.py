@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,8 @@ class AlignmentReport:
         See :meth:`frame`.
     similarity_before, similarity_after : list of float
         For each model other than the reference, the cosine between its weights and those of the
-        reference: of the other models' mean, for the barycentre.
+        reference: of the other models' mean, for the barycentre. The same of centred activations,
+        the mean correlation of units, where these were matched.
     deviation : float or None
         Largest change of an output of any model, in double precision, divided by 1 + the largest
         output; None where nothing could be run.
@@ -73,6 +74,8 @@ class AlignmentReport:
         What was done to each model, in terms of the symmetry.
     quality : Quality or None
         None unless ``evaluate`` was given.
+    matched : {"weights", "activations"}, default="weights"
+        By what units were matched.
     """
 
     units: pd.DataFrame = field(repr=False)
@@ -82,6 +85,7 @@ class AlignmentReport:
     symmetry: Symmetry = field(repr=False)
     changes: list[Transformation] = field(repr=False)
     quality: Quality | None = field(default=None, repr=False)
+    matched: Literal["weights", "activations"] = "weights"
 
     def frame(self) -> pd.DataFrame:
         """Return what moved.
@@ -154,8 +158,8 @@ class AlignmentReport:
                 shares.append(f"{100 * total:.0f}% {verb}")
         before, after = np.mean(self.similarity_before), np.mean(self.similarity_after)
         return (
-            f"Of the units {' and '.join(shares)}; the cosine between weights and reference went "
-            f"from {before:.2f} to {after:.2f}."
+            f"Of the units {' and '.join(shares)}; the cosine between {self.matched} and reference "
+            f"went from {before:.2f} to {after:.2f}."
         )
 
     def _proven(self) -> str:

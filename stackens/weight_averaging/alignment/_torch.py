@@ -12,7 +12,7 @@ from stackens.weight_averaging.alignment._graph import Graph
 from stackens.weight_averaging.alignment._symmetry import Symmetry
 from stackens.weight_averaging.alignment._walk import Sizes, Walk
 
-__all__ = ["torch_symmetry"]
+__all__ = ["torch_symmetry", "walked"]
 
 
 def torch_symmetry(module: nn.Module, example: Any) -> Symmetry:
@@ -55,15 +55,7 @@ def torch_symmetry(module: nn.Module, example: Any) -> Symmetry:
     {'0.weight sign': '0.weight'}
     """
     graph = Graph(module, example)
-    divided: dict[str, Sizes] = {}
-    settled = False
-    while True:
-        walk = Walk(graph, divided, settled)
-        if not walk.axes.divided:
-            break
-        refined = walk.sizes()
-        settled = refined == divided  # what could be divided is
-        divided = refined
+    walk = walked(graph)
     symmetry = collected(walk.axes, walk.parameters)
     layout = {
         name: symmetry.layout[first]
@@ -71,3 +63,16 @@ def torch_symmetry(module: nn.Module, example: Any) -> Symmetry:
         if first in symmetry.layout
     }
     return replace(symmetry, layout=layout)
+
+
+def walked(graph: Graph) -> Walk:
+    """Walk through a graph until every axis that has to be divided is."""
+    divided: dict[str, Sizes] = {}
+    settled = False
+    while True:
+        walk = Walk(graph, divided, settled)
+        if not walk.axes.divided:
+            return walk
+        refined = walk.sizes()
+        settled = refined == divided  # what could be divided is
+        divided = refined

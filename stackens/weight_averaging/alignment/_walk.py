@@ -49,6 +49,7 @@ class Walk:
         self._graph = graph
         self._divided = divided
         self._known: dict[Any, Any] = {}
+        self._changed: set[Any] = set()  # nodes that were changed in place
         self._base: dict[Any, Any] = {}  # node -> the one whose memory it may share
         self._results: dict[Any, Any] = {}  # node of a block -> the nodes that it returns
         self._last_use: dict[Any, Time] = {}
@@ -62,6 +63,14 @@ class Walk:
                 for axis in self.axes.resolved(value).axes
             )
             for name, value in self.parameters.items()
+        }
+
+    def values(self) -> dict[Any, Value]:
+        """Return what is known of each tensor at the moment at which a node computes it."""
+        return {
+            node: self.axes.resolved(value, plain=False)
+            for node, value in self._known.items()
+            if node.op == "call_function" and isinstance(value, Value) and node not in self._changed
         }
 
     def _walk(self, nodes: list[Any], before: Time) -> None:
@@ -165,6 +174,7 @@ class Walk:
             result = self._unknown(node, name, clash)
         if in_place:
             self._known[first] = result
+            self._changed.add(first)
         return result
 
     def _inside(self, time: Time, node: Any) -> Any:

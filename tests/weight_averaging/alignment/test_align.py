@@ -15,6 +15,7 @@ from sklearn.utils import shuffle
 
 from stackens import weight_averaging as wa
 from stackens.weight_averaging import align
+from stackens.weight_averaging.adapters import adapter_of
 
 X, Y = load_digits(return_X_y=True)
 X, Y = shuffle(X / 16, Y, random_state=0)
@@ -79,6 +80,79 @@ def test_a_hidden_copy_is_found():
     aligned = align([MODELS[0], other], 0)
     np.testing.assert_allclose(aligned[1].coefs_[0], MODELS[0].coefs_[0], rtol=1e-9)
     assert aligned.report.similarity_after[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("reference", ["barycentre", 0])
+def test_units_can_be_matched_by_their_answers(reference):
+    aligned = align(MODELS, reference, activations=X[:200], evaluate=correct)
+    for model, new in zip(MODELS, aligned, strict=True):
+        np.testing.assert_allclose(new.predict_proba(X), model.predict_proba(X), rtol=1e-9)
+    naive, better = (correct(wa.average(list(m))).mean() for m in (MODELS, aligned))
+    assert better > naive + 0.1
+    assert min(aligned.report.similarity_after) > 0.3 > max(aligned.report.similarity_before)
+    assert "cosine between activations and reference" in aligned.report.summary()
+
+
+def test_a_hidden_copy_is_found_by_its_answers():
+    models = [fitted(0, "tanh"), fitted(1, "tanh")]
+    symmetry = align(models, 0).report.symmetry
+    adapter = adapter_of(models[0])
+    arrays = adapter.tensors(models[0], models[0])
+    moved = symmetry.apply(symmetry.random(np.random.default_rng(0)), arrays)
+    hidden = adapter.write(copy.deepcopy(models[0]), moved.items())
+    for reference in (0, models[0]):
+        aligned = align([models[0], hidden], reference, activations=X[:300])
+        for ours, theirs in zip(aligned[1].coefs_, models[0].coefs_, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def recurrent(seed):
+    """An LSTM that reads digits line by line, trained for a while."""
+    import torch
+
+    class Lines(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn = torch.nn.LSTM(8, 32, batch_first=True)
+            self.head = torch.nn.Linear(32, 10)
+
+        def forward(self, x):
+            return self.head(self.rnn(x.reshape(-1, 8, 8))[0][:, -1])
+
+    x, y = torch.tensor(X[TRAIN], dtype=torch.float32), torch.tensor(Y[TRAIN])
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Lines()
+        optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
+        for _ in range(8):
+            for rows in torch.randperm(len(x)).split(64):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(network(x[rows]), y[rows]).backward()
+                optimizer.step()
+    return network
+
+
+def test_recurrent_networks_are_matched_by_answers_with_signs():
+    torch = pytest.importorskip("torch")
+    models = [recurrent(seed) for seed in range(2)]
+    rows = X[:300].astype("float32")
+
+    def accuracy(model):
+        with torch.no_grad():
+            found = model(torch.tensor(X[TEST], dtype=torch.float32)).argmax(1)
+        return (found.numpy() == Y[TEST]).mean()
+
+    aligned = align(models, 0, rows[:8], activations=[rows[:100], rows[100:200], rows[200:]])
+    assert aligned.report.frame()["flipped"].iloc[1:].min() > 0.2
+    assert accuracy(wa.average(aligned)) > accuracy(wa.average(models)) + 0.1
+    symmetry = aligned.report.symmetry
+    arrays = {name: tensor.numpy() for name, tensor in models[0].state_dict().items()}
+    moved = symmetry.apply(symmetry.random(np.random.default_rng(0)), arrays)
+    hidden = copy.deepcopy(models[0])
+    hidden.load_state_dict({name: torch.tensor(array) for name, array in moved.items()})
+    found = align([models[0], hidden], 0, rows[:8], activations=rows)
+    for name, tensor in found[1].state_dict().items():
+        np.testing.assert_array_equal(tensor, arrays[name])
 
 
 def test_the_frame_says_what_moved_and_the_picture_what_it_brought():

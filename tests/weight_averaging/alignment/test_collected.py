@@ -4,7 +4,7 @@ import pytest
 
 from stackens.weight_averaging.alignment._axes import Axes
 from stackens.weight_averaging.alignment._collected import collected
-from stackens.weight_averaging.alignment._factors import Value, factors_of, find
+from stackens.weight_averaging.alignment._factors import Factor, Value, factors_of, find
 from stackens.weight_averaging.alignment._symmetry import Part, UnitMatrix, Units
 
 
@@ -125,3 +125,29 @@ def test_hints_are_preferred_and_blocks_are_kept(axes):
     symmetry = collected(axes, values)
     assert symmetry.units == {"lstm.l0": Units(6, 2)}
     assert symmetry.signs == {"lstm.l0 sign": "lstm.l0"}
+
+
+def test_computed_tensors_are_written_in_the_units_of_parameters_and_settle_nothing(axes):
+    values = perceptron(axes)
+    units = values["in"].axes[0]
+    axes.rigid(units)
+    (factor,) = factors_of(units)
+    alone = collected(axes, values)
+    twice = Factor(factor.variable, dict.fromkeys(factor.form, 2))
+    unnamed = Factor(factor.variable, axes.unknown(factor.variable))
+    others = {
+        "answer": Value((axes.pinned(7), units)),
+        "square": Value((axes.pinned(7), ((twice,),))),
+        "outer product": Value((((factor, factor),),)),
+        "unnamed": Value((((unnamed,),),)),
+        "input": axes.constant((7, 3)),
+    }
+    symmetry = collected(axes, values, others)
+    found = {name: symmetry.layout[name] for name in symmetry.layout if name not in values}
+    assert set(found) == {"answer", "square"}
+    assert found["answer"] == ((Part(7),), alone.layout["bias"][0])
+    (part,) = found["square"][1]
+    assert (part.signs, part.scales) == ((), (("in scale", 2),))
+    assert symmetry.units == alone.units
+    assert symmetry.signs == alone.signs
+    assert {name: symmetry.layout[name] for name in alone.layout} == alone.layout

@@ -7,6 +7,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from stackens.neural import TorchMLPRegressor
 from stackens.weight_averaging.adapters import adapter_of, to_array
 from stackens.weight_averaging.alignment._described import described
 
@@ -84,6 +85,34 @@ def test_a_symmetry_that_is_known_is_taken():
     assert list(known.symmetry.units) == ["P"]
     assert unchanged(known, arrays)
     assert described({"w": X}, {"w": X}, None, {"w": ("P", None)}).outputs is None
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_rows_reach_the_network_as_its_inputs_do():
+    model = make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=5, max_iter=3))
+    model.fit(X + 3, Y)
+    arrays = arrays_of(model)
+    known = described(model, arrays, None, None, X + 3)
+    before = model[0].transform(X + 3) @ model[1].coefs_[0] + model[1].intercepts_[0]
+    seen = known.answers([arrays])["layer 0, before its activation"].tables[0]
+    np.testing.assert_allclose(seen, before)
+    student = TorchMLPRegressor((4,), max_iter=1, random_state=0).fit(X, Y)
+    arrays = arrays_of(student)
+    places = described(student, arrays, X[:5], None, X).answers([arrays])
+    assert {len(place.tables[0]) for place in places.values()} == {40}
+    assert described(student, arrays, X[:5], None).answers is None
+
+
+def test_rows_for_what_cannot_be_run_through_are_refused():
+    module = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).double()
+    spec = {"0.weight": ("P", None), "0.bias": ("P",), "2.weight": (None, "P")}
+    for model, given in ((module, spec), ({"w": X}, None)):
+        with pytest.raises(ValueError, match=r"torch and scikit-learn.*Leave out activations="):
+            described(model, arrays_of(model), torch.tensor(X), given, X)
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(5), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"Got a Sequential.*matched by their weights"):
+        described(model, arrays_of(model), X, None, X)
 
 
 def test_linear_models_have_no_units():

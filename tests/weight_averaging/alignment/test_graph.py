@@ -8,6 +8,7 @@ from stackens.weight_averaging.alignment._symmetry import Units
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
+from stackens.weight_averaging.alignment._graph import Graph  # noqa: E402
 from stackens.weight_averaging.alignment._torch import torch_symmetry  # noqa: E402
 
 
@@ -71,3 +72,22 @@ def test_arrays_get_the_type_of_the_module(dtype):
     expected = torch_symmetry(net, noise(4, 3).to(dtype))
     assert torch_symmetry(net, np.zeros((4, 3))) == expected
     assert torch_symmetry(net, {"input": np.zeros((4, 3), np.float32)}) == expected
+
+
+def test_the_graph_computes_what_the_module_does_with_any_tensors():
+    class Two(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(3, 2), nn.Linear(3, 2)
+            self.other.weight = self.one.weight
+            self.register_buffer("shift", torch.ones(2), persistent=False)
+
+        def forward(self, x, *, scale):
+            return self.one(x) * scale + self.other(x) + self.shift
+
+    x, net, trained = noise(5, 3), Two(), Two()
+    graph = Graph(net, {"scale": noise(5, 1), "x": x})
+    arrays = {name: tensor.numpy() for name, tensor in trained.state_dict().items()}
+    rows = {"scale": np.full((5, 1), 2.0), "x": x.numpy()}
+    (found,) = torch.fx.Interpreter(graph.module).run(*graph.inputs(arrays, rows))
+    torch.testing.assert_close(found, trained(x, scale=torch.full((5, 1), 2.0)))

@@ -86,7 +86,7 @@ def test_matrices_of_heads_leave_products_as_they_are():
     moved = symmetry.apply(change, arrays)
 
     def products(p):
-        return np.einsum("hda,hdb->hab", p["q"].reshape(3, 4, 5), p["k"].reshape(3, 4, 5))
+        return np.einsum("hia,hib->hab", p["q"].reshape(3, 4, 5), p["k"].reshape(3, 4, 5))
 
     order = change.permutations["heads"]
     np.testing.assert_allclose(products(moved), products(arrays)[order], rtol=1e-9, atol=1e-9)

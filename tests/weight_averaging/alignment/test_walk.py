@@ -7,7 +7,8 @@ from stackens.weight_averaging.alignment._symmetry import Units
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
-from stackens.weight_averaging.alignment._torch import torch_symmetry  # noqa: E402
+from stackens.weight_averaging.alignment._graph import Graph  # noqa: E402
+from stackens.weight_averaging.alignment._torch import torch_symmetry, walked  # noqa: E402
 
 
 def noise(*shape):
@@ -103,3 +104,10 @@ def test_memory_shared_with_a_block_is_seen(torch_preserved):
             return self.b(x.sin())
 
     assert torch_preserved(Shared(), noise(4, 3)).units == {}
+
+
+def test_tensors_are_known_when_they_are_computed_but_not_those_changed_later():
+    net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.ReLU(inplace=True), nn.Linear(5, 2))
+    values = walked(Graph(net, noise(4, 3))).values()
+    assert [node.name for node in values] == ["linear", "relu_", "linear_1"]
+    assert [value.shape for value in values.values()] == [(4, 5), (4, 5), (4, 2)]

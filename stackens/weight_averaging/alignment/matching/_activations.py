@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackens.weight_averaging.alignment._symmetry import Part, Symmetry, Transformation
+from stackens.weight_averaging.alignment.matching._barycentre import match_many
 from stackens.weight_averaging.alignment.matching._canonical import canonical, carried_back
-from stackens.weight_averaging.alignment.matching._weights import (
-    Match,
-    match_smallest,
-    matched_part,
-)
+from stackens.weight_averaging.alignment.matching._weights import Match, matched_part
 
 __all__ = ["Activations", "match_activations"]
 
@@ -23,27 +21,26 @@ Arrays = Mapping[str, NDArray]
 
 @dataclass(frozen=True)
 class Activations:
-    """What the units of two networks answered to the same rows, at one place in the network.
+    """What the units of networks answered to the same rows, at one place in the networks.
 
     Parameters
     ----------
     parts : tuple of Part
         What the columns are, as along an axis of a tensor: their units, and the signs that they
         are multiplied by. Scales make no difference. Matrices must not work on them.
-    reference, model : array of shape (n_samples, length)
-        Rows, or for images and sequences rows times positions.
+    tables : list of array of shape (n_samples, length)
+        One for each network: rows, or for images and sequences rows times positions.
     """
 
     parts: tuple[Part, ...]
-    reference: NDArray
-    model: NDArray
+    tables: Sequence[NDArray]
 
 
 def match_activations(
     symmetry: Symmetry,
     activations: Mapping[str, Activations],
-    reference: Arrays,
-    model: Arrays,
+    models: Sequence[Arrays],
+    reference: Literal["barycentre"] | int = "barycentre",
     *,
     rng: np.random.Generator,
     share: float = 1.0,
@@ -52,8 +49,9 @@ def match_activations(
     n_restarts: int = 0,
     max_sweeps: int = 100,
     tolerance: float = 1e-4,
-) -> Match:
-    """Find the change of a network that makes its activations those of a reference.
+    max_rounds: int = 20,
+) -> list[Match]:
+    """Find changes of networks that bring the activations of all near to each other.
 
     Tables of activations are matched like tensors, with columns centred and every unit scaled to
     unit norm: inner products are correlations, and the assignment with signs maximises their sum.
@@ -63,19 +61,23 @@ def match_activations(
     symmetry : Symmetry
     activations : dict of str to Activations
         At as many places as there are; units may stand in several.
-    reference, model : dict of str to array
-        Tensors of either network.
+    models : sequence of dict of str to array
+        Tensors of the networks.
+    reference : "barycentre" or int, default="barycentre"
+        See ``match_many``: activations are brought near to those of one network, or to the mean
+        over the other networks, by turns.
     rng : numpy.random.Generator
     share : float in (0, 1], default=1.0
         Share of activations in the objective, weights have the rest. At 1.0 weights only decide
         what activations do not show: signs before batch normalisation, matrices, other units.
-    ignore, signed, n_restarts, max_sweeps, tolerance
-        See ``match_weights``.
+    ignore, signed, n_restarts, max_sweeps, tolerance, max_rounds
+        See ``match_many``.
 
     Returns
     -------
-    match : Match
-        Its objective is the mean correlation of units, with (1 - share) of the weights' cosine.
+    matches : list of Match
+        One for each network. Objectives are mean correlations of units, with (1 - share) of the
+        weights' cosine.
 
     Raises
     ------
@@ -92,48 +94,59 @@ def match_activations(
             "The 'share' of activations must be above 0 and at most 1. Got "
             f"{share!r}. Use match_weights to match weights alone."
         )
+    options: dict[str, Any] = {
+        "rng": rng,
+        "n_restarts": n_restarts,
+        "max_sweeps": max_sweeps,
+        "tolerance": tolerance,
+        "max_rounds": max_rounds,
+    }
     part = matched_part(symmetry, ignore, signed=signed, linear_only=False)
-    sides = [canonical(part, arrays) for arrays in (reference, model)]
-    (smallest_reference, reference_change), (smallest_model, model_change) = sides
-    tables, table_symmetry = _tables(part, activations)
-    options = rng, n_restarts, max_sweeps, tolerance
+    tables, seen = _tables(part, activations, len(models))
     if share == 1.0:
-        match = match_smallest(table_symmetry, tables[0], tables[1], *options)
-        seen = {*match.transformation.permutations, *match.transformation.signs}
-        rest = part.without(seen)
-        moved = part.apply(match.transformation, smallest_model)
-        more = match_smallest(rest, smallest_reference, moved, *options)
-        change = _joined(match.transformation, more.transformation)
-    else:
-        both = replace(part, layout={**part.layout, **table_symmetry.layout})
-        weights = _of_norm(1.0 - share, (smallest_reference, smallest_model))
-        answers = _of_norm(share, tables)
-        joint = [{**w, **a} for w, a in zip(weights, answers, strict=True)]
-        match = match_smallest(both, joint[0], joint[1], *options)
-        change = match.transformation
-    change = carried_back(part, change, model_change, reference_change)
-    return replace(match, transformation=change)
+        found = match_many(seen, tables, reference, **options)
+        moved = [
+            part.apply(match.transformation, model)
+            for match, model in zip(found, models, strict=True)
+        ]
+        rest = match_many(part.without(seen.variables), moved, reference, **options)
+        return [
+            replace(match, transformation=_joined(match.transformation, more.transformation))
+            for match, more in zip(found, rest, strict=True)
+        ]
+    smallest, changes = zip(*(canonical(part, model) for model in models), strict=True)
+    both = replace(part, layout={**part.layout, **seen.layout})
+    sides = zip(_of_norm(1.0 - share, smallest), _of_norm(share, tables), strict=True)
+    found = match_many(both, [{**weights, **own} for weights, own in sides], reference, **options)
+    target = None if reference == "barycentre" else changes[reference]
+    return [
+        match
+        if i == reference
+        else replace(match, transformation=carried_back(part, match.transformation, change, target))
+        for i, (match, change) in enumerate(zip(found, changes, strict=True))
+    ]
 
 
 def _tables(
-    symmetry: Symmetry, activations: Mapping[str, Activations]
+    symmetry: Symmetry, activations: Mapping[str, Activations], n_models: int
 ) -> tuple[list[dict[str, NDArray]], Symmetry]:
-    """Return the tables of both networks as tensors, and their symmetry."""
+    """Return the tables of each network as tensors, and their symmetry."""
     layout = {}
-    tables: list[dict[str, NDArray]] = [{}, {}]
+    tables: list[dict[str, NDArray]] = [{} for _ in range(n_models)]
     for name, place in activations.items():
         key = f"activations of {name}"  # not the name of a tensor
         parts = tuple(replace(part, scales=(), matrix=None) for part in place.parts)
         length = sum(part.length for part in parts)
-        shapes = place.reference.shape, place.model.shape
-        if shapes[0] != shapes[1] or len(shapes[0]) != 2 or shapes[0][1] != length:
+        shapes = [table.shape for table in place.tables]
+        n_rows = shapes[0][0]
+        if shapes != [(n_rows, length)] * n_models:
             raise ValueError(
-                f"The activations of {name!r} must be two tables of one shape, with {length} "
-                f"columns. Got shapes {shapes[0]} and {shapes[1]}. Use the same rows for both."
+                f"The activations of {name!r} must be {n_models} tables of one shape, with "
+                f"{length} columns. Got shapes {shapes}. Use the same rows for all networks."
             )
-        layout[key] = ((Part(shapes[0][0]),), parts)
-        for table, values in zip(tables, (place.reference, place.model), strict=True):
-            table[key] = _standardised(values, parts)
+        layout[key] = ((Part(n_rows),), parts)
+        for own, values in zip(tables, place.tables, strict=True):
+            own[key] = _standardised(values, parts)
     names = {part.units for axes in layout.values() for part in axes[1]}
     shown = {sign for axes in layout.values() for part in axes[1] for sign in part.signs}
     hidden = [name for name in symmetry.units if name not in names]
@@ -171,5 +184,6 @@ def _joined(first: Transformation, second: Transformation) -> Transformation:
     return Transformation(
         {**first.permutations, **second.permutations},
         {**first.signs, **second.signs},
-        matrices=second.matrices,
+        second.scales,
+        second.matrices,
     )
