@@ -1,272 +1,239 @@
-"""What aligning networks before averaging is worth, on digits, and how long it takes.
+"""What aligning networks before averaging is worth: barriers and averages, before and after.
 
-    python benchmarks/alignment.py                                  one pair of each, quick
-    python benchmarks/alignment.py --pairs 5 --widths 64 256 512 1024 --output alignment.csv
+    python benchmarks/alignment.py                           one pair of each kind, a few minutes
+    python benchmarks/alignment.py --kinds mlp --widths 512 1024 --pairs 5 --output mlp.csv
+    python benchmarks/alignment.py --kinds fashion cnn --widths 512 128
 
-Multilayer perceptrons 64-h-h-h-10 (ReLU, Adam 1e-3, 60 epochs, 1,400 training rows) from different
-seeds: the barrier is the largest excess of the cross-entropy on the other 397 rows over the line
-between both ends, on 11 points from one network to the other. "git re-basin" is weight matching as
-published, with scipy's assignment. LSTMs read the same digits as 8 steps of 8 pixels; two clients
-have the same rows or half of them each; the server sees weights only. FedMA compares input
-weights, biases and head without signs ("unsigned linear").
+Pairs of networks from different seeds; the second is aligned to the first. The barrier is the
+largest excess of the cross-entropy on rows that nobody trained on over the line between both ends,
+on 11 points from one network to the other; "midpoint" is the accuracy in percent of the average,
+"parents" the mean accuracy of the two. The kinds:
+
+    mlp      64-h-h-h-10 on scikit-learn's digits (1,400 rows to train on, 397 to score on),
+             Adam 1e-3, 60 epochs of batches of 100
+    lstm     the digits as 8 steps of 8 pixels; both networks have the same rows
+    clients  likewise, and each network has half of the rows
+    fashion  784-h-h-10 on 10,000 rows of Fashion-MNIST, 2,000 to score on
+    cnn      three convolutions of h channels with BatchNorm on the same rows; the statistics of
+             every point of the line are recalibrated on training rows
+
+"git re-basin" is weight matching as published, with scipy's assignment. "order only" is `align`
+with the scales and signs of units held still, "unsigned" with their signs. "linear" variants
+compare only input weights, biases and the head of an LSTM, as FedMA does.
 
 References
 ----------
 Ainsworth, Hayase & Srinivasa (2023), "Git Re-Basin", arXiv:2209.04836.
+Jordan et al. (2023), "REPAIR", arXiv:2211.08403.
 Wang et al. (2020), "Federated learning with matched averaging", arXiv:2002.06440.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
+from alignment_networks import (
+    Data,
+    Recipe,
+    Recurrent,
+    convolutional,
+    digits,
+    fashion,
+    perceptron,
+)
 from scipy.optimize import linear_sum_assignment
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
-from torch.nn.functional import cross_entropy
+from torch import nn
 
-from stackens.weight_averaging.alignment._symmetry import Part, Symmetry, Transformation, Units
+from stackens import weight_averaging as wa
+from stackens.weight_averaging.alignment._torch import torch_symmetry
 from stackens.weight_averaging.alignment.matching._weights import match_weights
 
-Arrays = Mapping[str, NDArray]
-N_LAYERS = 4
-POINTS = np.linspace(0.0, 1.0, 11)
+Method = Callable[[nn.Module, nn.Module], nn.Module]
+DEFAULT_WIDTHS = {"mlp": 512, "lstm": 64, "clients": 64, "fashion": 512, "cnn": 64}
 
 
-# ---------------------------------------------------------------- networks and data
+# ---------------------------------------------------------------- ways to align the second network
 
 
-def digits() -> list[torch.Tensor]:
-    """Training rows, other rows, and the labels of both."""
-    X, y = load_digits(return_X_y=True)
-    split = train_test_split(X / 16, y, train_size=1400, stratify=y, random_state=0)
-    return [torch.tensor(part, dtype=torch.float32) for part in split[:2]] + [
-        torch.tensor(part) for part in split[2:]
-    ]
+def by_align(
+    reference: nn.Module, model: nn.Module, example: torch.Tensor, **options: Any
+) -> nn.Module:
+    return wa.align([reference, model], 0, example, **options)[1]
 
 
-def perceptron(width: int) -> torch.nn.Sequential:
-    sizes = [64, *[width] * (N_LAYERS - 1), 10]
-    layers: list[torch.nn.Module] = []
-    for i in range(N_LAYERS):
-        layers += [torch.nn.Linear(sizes[i], sizes[i + 1]), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
+def by_align_order_only(
+    reference: nn.Module, model: nn.Module, example: torch.Tensor, **options: Any
+) -> nn.Module:
+    free = torch_symmetry(model, example)
+    free = free.without({*free.scales, *free.signs}, "held still, as in git re-basin")
+    return by_align(reference, model, example, symmetry=free, **options)
 
 
-def perceptron_symmetry(width: int) -> Symmetry:
-    sizes = [64, *[width] * (N_LAYERS - 1), 10]
-
-    def units(i: int, power: int) -> tuple[Part, ...]:
-        if not 0 <= i < N_LAYERS - 1:
-            return (Part(sizes[i + 1]),)
-        return (Part(width, units=f"units{i}", scales=((f"scales{i}", power),)),)
-
-    layout: dict[str, Any] = {}
-    for i in range(N_LAYERS):
-        layout |= {
-            f"{2 * i}.weight": (units(i, 1), units(i - 1, -1)),
-            f"{2 * i}.bias": (units(i, 1),),
-        }
-    hidden = range(N_LAYERS - 1)
-    return Symmetry(
-        layout,
-        {f"units{i}": Units(width) for i in hidden},
-        scales={f"scales{i}": f"units{i}" for i in hidden},
+def by_linear_matching(
+    reference: nn.Module, model: nn.Module, example: torch.Tensor, *, signed: bool
+) -> nn.Module:
+    symmetry = torch_symmetry(model, example)
+    first, second = (
+        {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        for network in (reference, model)
     )
+    rng = np.random.default_rng(0)
+    found = match_weights(symmetry, first, second, rng=rng, signed=signed, linear_only=True)
+    return _with_arrays(model, symmetry.apply(found.transformation, second))
 
 
-class Recurrent(torch.nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.rnn = torch.nn.LSTM(8, width, batch_first=True)
-        self.head = torch.nn.Linear(width, 10)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.head(self.rnn(x.reshape(-1, 8, 8))[0][:, -1])
-
-
-def recurrent_symmetry(width: int) -> Symmetry:
-    gates = tuple(
-        Part(width, units="units", signs=("signs",) if gate == "g" else ()) for gate in "ifgo"
-    )
-    columns = (Part(width, units="units", signs=("signs",)),)
-    layout = {
-        "rnn.weight_ih_l0": (gates, (Part(8),)),
-        "rnn.weight_hh_l0": (gates, columns),
-        "rnn.bias_ih_l0": (gates,),
-        "rnn.bias_hh_l0": (gates,),
-        "head.weight": ((Part(10),), columns),
-    }
-    return Symmetry(
-        layout,
-        {"units": Units(width)},
-        signs={"signs": "units"},
-        summed=(("rnn.bias_ih_l0", "rnn.bias_hh_l0", 0, 4 * width),),
-    )
-
-
-def train(
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    X: torch.Tensor,
-    y: torch.Tensor,
-    epochs: int,
-    batch_size: int,
-) -> dict[str, NDArray]:
-    for _ in range(epochs):
-        for rows in torch.randperm(len(X)).split(batch_size):
-            optimizer.zero_grad()
-            cross_entropy(network(X[rows]), y[rows]).backward()
-            optimizer.step()
-    return {name: p.detach().numpy().copy() for name, p in network.state_dict().items()}
-
-
-def scores(network: torch.nn.Module, arrays: Arrays, data: list[torch.Tensor]) -> NDArray:
-    """Return cross-entropy and accuracy in percent, on rows that training has not seen."""
-    tensors = {name: torch.tensor(array, dtype=torch.float32) for name, array in arrays.items()}
-    network.load_state_dict(tensors)
-    with torch.no_grad():
-        outputs = network(data[1])
-    accuracy = (outputs.argmax(dim=1) == data[3]).double().mean()
-    return np.array([cross_entropy(outputs, data[3]), 100 * accuracy])
-
-
-def between(first: Arrays, second: Arrays, t: float) -> dict[str, NDArray]:
-    return {name: (1 - t) * first[name] + t * second[name] for name in first}
-
-
-def git_re_basin(width: int, reference: Arrays, model: Arrays, seed: int) -> tuple[Any, int]:
-    """Weight matching as published: coordinate descent with one assignment per layer."""
+def by_git_re_basin(reference: nn.Module, model: nn.Module, seed: int) -> nn.Module:
+    """Align perceptrons as published: coordinate descent with one assignment for each layer."""
     rng = np.random.default_rng(seed)
-    orders = {i: np.arange(width) for i in range(N_LAYERS - 1)}
-    sweeps, is_moving = 0, True
+    ours, theirs = (
+        [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in network[::2]]
+        for network in (reference, model)
+    )
+    n_hidden = len(ours) - 1
+    orders = [np.arange(len(bias)) for _, bias in ours]  # that of the outputs stays
+    is_moving = True
     while is_moving:
-        sweeps, is_moving = sweeps + 1, False
-        for i in rng.permutation(N_LAYERS - 1):
-            below = model[f"{2 * i}.weight"]
-            below = below[:, orders[i - 1]] if i else below
-            above = model[f"{2 * i + 2}.weight"]
-            above = above[orders[i + 1]] if i < N_LAYERS - 2 else above
-            gains = reference[f"{2 * i}.weight"] @ below.T
-            gains += reference[f"{2 * i + 2}.weight"].T @ above
-            gains += np.outer(reference[f"{2 * i}.bias"], model[f"{2 * i}.bias"])
+        is_moving = False
+        for i in rng.permutation(n_hidden):
+            below = theirs[i][0][:, orders[i - 1]] if i else theirs[i][0]
+            above = theirs[i + 1][0][orders[i + 1]]
+            gains = ours[i][0] @ below.T + ours[i + 1][0].T @ above
+            gains += np.outer(ours[i][1], theirs[i][1])
             found = linear_sum_assignment(gains, maximize=True)[1]
-            places = np.arange(width)
+            places = np.arange(len(found))
             is_moving |= gains[places, found].sum() > gains[places, orders[i]].sum() + 1e-9
             orders[i] = found
-    return Transformation({f"units{i}": order for i, order in orders.items()}), sweeps
+    moved = {}
+    for i, (weight, bias) in enumerate(theirs):
+        weight = weight[orders[i]]
+        moved[f"{2 * i}.weight"] = weight[:, orders[i - 1]] if i else weight
+        moved[f"{2 * i}.bias"] = bias[orders[i]]
+    return _with_arrays(model, moved)
+
+
+def _with_arrays(model: nn.Module, arrays: Mapping[str, Any]) -> nn.Module:
+    changed = copy.deepcopy(model)
+    changed.load_state_dict({name: torch.tensor(array) for name, array in arrays.items()})
+    return changed
+
+
+# ---------------------------------------------------------------- the pairs
+
+
+def pair_of(kind: str, width: int, pair: int, kept: Path | None) -> tuple[nn.Module, nn.Module]:
+    """Return two networks, trained, or loaded from the folder where they are kept."""
+    data = data_of(kind)
+    halves: list[torch.Tensor] = [torch.arange(len(data.X))] * 2
+    if kind == "clients":
+        halves = list(torch.from_numpy(np.random.default_rng(pair).permutation(1400)).chunk(2))
+    networks = []
+    for side, rows in enumerate(halves):
+        torch.manual_seed(2 * pair + side)
+        network, recipe = untrained(kind, width)
+        path = None if kept is None else kept / f"{kind}-{width}-{2 * pair + side}.pt"
+        networks.append(recipe.train(network, data.rows(rows), path))
+    return networks[0], networks[1]
+
+
+def data_of(kind: str) -> Data:
+    shapes = {"fashion": (784,), "cnn": (1, 28, 28)}
+    if kind in shapes:
+        return fashion(shapes[kind])
+    return digits() if kind == "mlp" else digits((8, 8))
+
+
+def untrained(kind: str, width: int) -> tuple[nn.Module, Recipe]:
+    if kind == "mlp":
+        return perceptron(64, width, width, width, 10), Recipe(60, 100)
+    if kind == "fashion":
+        return perceptron(784, width, width, 10), Recipe(20, 200, 1e-3, 0.1, one_cycle=True)
+    if kind == "cnn":
+        return convolutional(width), Recipe(12, 100, 3e-3, 0.1, True, bfloat16=True)
+    return Recurrent(width), Recipe(60 if kind == "clients" else 40, 64, 5e-3, 1e-2)
+
+
+def methods_for(kind: str, example: torch.Tensor, pair: int) -> dict[str, Method]:
+    methods: dict[str, Method] = {"naive": lambda _, model: model}
+    if kind in ("mlp", "fashion"):
+        methods["git re-basin"] = partial(by_git_re_basin, seed=pair)
+    if kind in ("mlp", "fashion", "cnn"):
+        methods["align, order only"] = partial(by_align_order_only, example=example)
+    else:
+        methods["unsigned linear"] = partial(by_linear_matching, example=example, signed=False)
+        methods["signed linear"] = partial(by_linear_matching, example=example, signed=True)
+        methods["align, unsigned"] = partial(by_align, example=example, signed=False)
+    methods["align"] = partial(by_align, example=example)
+    return methods
 
 
 # ---------------------------------------------------------------- what is measured
 
 
-def perceptrons(width: int, pair: int, data: list[torch.Tensor]) -> list[dict[str, Any]]:
-    trained = []
-    for seed in (2 * pair, 2 * pair + 1):
-        torch.manual_seed(seed)
-        network = perceptron(width)
-        optimizer = torch.optim.Adam(network.parameters(), 1e-3)
-        trained.append(train(network, optimizer, data[0], data[2], 60, 100))
-    reference, model = trained
-    symmetry = perceptron_symmetry(width)
-    rows = []
-    for method in ("naive", "git re-basin", "ours"):
-        change, sweeps, start = Transformation(), 0, time.perf_counter()
-        if method == "git re-basin":
-            change, sweeps = git_re_basin(width, reference, model, pair)
-        elif method == "ours":
-            match = match_weights(symmetry, reference, model, rng=np.random.default_rng(pair))
-            change, sweeps = match.transformation, match.sweeps
-        elapsed = time.perf_counter() - start
-        aligned = symmetry.apply(change, model)
-        line = np.array([scores(network, between(reference, aligned, t), data) for t in POINTS])
-        ends = (1 - POINTS) * line[0, 0] + POINTS * line[-1, 0]
-        product = sum(np.vdot(reference[name], aligned[name]) for name in reference)
-        rows.append(
-            {
-                "network": f"MLP {width}",
-                "pair": pair,
-                "method": method,
-                "parents": (line[0, 1] + line[-1, 1]) / 2,
-                "midpoint": line[5, 1],
-                "barrier": (line[:, 0] - ends).max(),
-                "inner product": product,
-                "sweeps": sweeps,
-                "seconds": elapsed,
-            }
-        )
-    return rows
+def measured(kind: str, width: int, pair: int, kept: Path | None) -> list[dict[str, Any]]:
+    """Return one row for each way to align a pair."""
+    data = data_of(kind)
+    first, second = pair_of(kind, width, pair, kept)
+    rows = data.X[:: max(1, len(data.X) // 2000)]
 
+    def as_used(network: nn.Module) -> nn.Module:
+        """Return the network with the statistics of its own BatchNorm layers, if it has any."""
+        if kind == "cnn":
+            return wa.recalibrate_batch_norm(copy.deepcopy(network), rows.split(500))
+        return network
 
-def recurrents(
-    width: int, pair: int, data: list[torch.Tensor], *, is_shared: bool
-) -> list[dict[str, Any]]:
-    torch.manual_seed(pair)
-    order = torch.randperm(len(data[0]))
-    halves = [order, order] if is_shared else list(order.chunk(2))
-    trained = []
-    for client, rows in enumerate(halves):
-        torch.manual_seed(1000 + 2 * pair + client)
-        network = Recurrent(width)
-        optimizer = torch.optim.AdamW(network.parameters(), 5e-3, weight_decay=1e-2)
-        epochs = 40 if is_shared else 60
-        trained.append(train(network, optimizer, data[0][rows], data[2][rows], epochs, 64))
-    reference, model = trained
-    symmetry = recurrent_symmetry(width)
-    parents = np.mean([scores(network, side, data)[1] for side in trained])
-    methods = {"naive": None} | {
-        f"{'signed' if signed else 'unsigned'} {'linear' if linear else 'quadratic'}": {
-            "signed": signed,
-            "linear_only": linear,
-        }
-        for signed in (False, True)
-        for linear in (True, False)
-    }
     results = []
-    for method, options in methods.items():
-        change, sweeps, start = Transformation(), 0, time.perf_counter()
-        if options is not None:
-            rng = np.random.default_rng(pair)
-            match = match_weights(symmetry, reference, model, rng=rng, **options)
-            change, sweeps = match.transformation, match.sweeps
-        elapsed = time.perf_counter() - start
-        aligned = symmetry.apply(change, model)
+    for method, change in methods_for(kind, data.X_test[:8], pair).items():
+        start, start_cpu = time.perf_counter(), time.process_time()
+        aligned = change(first, second)
+        took, took_cpu = time.perf_counter() - start, time.process_time() - start_cpu
+        line = wa.interpolate(first, aligned, loss=lambda model: data.loss(as_used(model)))
+        average = wa.average([first, aligned])
+        weights = zip(first.parameters(), aligned.parameters(), strict=True)
+        product = sum((a * b).sum().item() for a, b in weights)
         results.append(
             {
-                "network": f"LSTM {width}, {'same rows' if is_shared else 'half the rows each'}",
+                "network": f"{kind} {width}",
                 "pair": pair,
                 "method": method,
-                "parents": parents,
-                "midpoint": scores(network, between(reference, aligned, 0.5), data)[1],
-                "sweeps": sweeps,
-                "seconds": elapsed,
+                "parents": (data.accuracy(first) + data.accuracy(second)) / 2,
+                "midpoint": data.accuracy(as_used(average)),
+                "repaired": np.nan,
+                "barrier": line.barrier,
+                "loss at midpoint": line.scores[5].mean,
+                "inner product": product,
+                "seconds": took,
+                "CPU seconds": took_cpu,
             }
         )
+        if kind not in ("lstm", "clients"):  # `repair` is for linear and convolutional layers
+            repaired = wa.repair(average, [first, aligned], rows.split(500))
+            results[-1]["repaired"] = data.accuracy(repaired)
     return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=1, help="pairs of networks of each kind")
-    parser.add_argument("--widths", type=int, nargs="*", default=[64, 256], help="of the MLPs")
-    parser.add_argument("--recurrent", type=int, nargs="*", default=[64], help="of the LSTMs")
+    parser.add_argument("--kinds", nargs="+", choices=DEFAULT_WIDTHS, default=list(DEFAULT_WIDTHS))
+    parser.add_argument("--widths", type=int, nargs="+", help="h, for every kind; default by kind")
+    parser.add_argument("--pairs", type=int, default=1, help="pairs of networks of each width")
+    parser.add_argument("--kept", type=Path, help="folder where trained networks are kept")
     parser.add_argument("--output", help="CSV file for a row per pair and method")
     arguments = parser.parse_args()
-    data = digits()
     rows: list[dict[str, Any]] = []
-    for pair in range(arguments.pairs):
-        for width in arguments.widths:
-            rows += perceptrons(width, pair, data)
-        for width in arguments.recurrent:
-            for is_shared in (True, False):
-                rows += recurrents(width, pair, data, is_shared=is_shared)
+    for kind in arguments.kinds:
+        for width in arguments.widths or [DEFAULT_WIDTHS[kind]]:
+            for pair in range(arguments.pairs):
+                rows += measured(kind, width, pair, arguments.kept)
+                print(f"{kind} {width}, pair {pair}", flush=True)
     frame = pd.DataFrame(rows)
     if arguments.output:
         frame.to_csv(arguments.output, index=False)
