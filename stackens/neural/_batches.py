@@ -28,10 +28,10 @@ def repeatable_batches(data: Any) -> Iterable[Any]:
     """
     if isinstance(data, torch.Tensor | np.ndarray | tuple | Mapping):
         return [data]
-    if not isinstance(data, Iterable):
+    if not isinstance(data, Iterable) or hasattr(data, "to_numpy"):  # a DataFrame iterates names
         raise TypeError(
             "The data must be a batch (tensor, array, tuple or dict) or an iterable of batches. "
-            f"Got {type(data).__name__}. Pass a DataLoader or a list."
+            f"Got {type(data).__name__}. Pass a DataLoader or a list, or the array of a table."
         )
     batches = iter(data)
     return list(batches) if batches is data else data

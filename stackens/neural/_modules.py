@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
 
 __all__ = [
     "check_same_tensors",
+    "copied",
     "device_of",
     "evaluating",
     "load_tensors",
@@ -48,6 +51,21 @@ def tensors_of(module: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
+def copied(module: nn.Module) -> nn.Module:
+    """Return a deep copy of a module, also of one with old weight normalisation.
+
+    That leaves computed tensors as attributes, which torch refuses to copy: the copies are handed
+    in.
+    """
+    computed: dict[int, Any] = {
+        id(value): value.detach().clone()
+        for part in module.modules()
+        for value in vars(part).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
+    return copy.deepcopy(module, computed)
+
+
 def check_same_tensors(
     expected: Mapping[str, torch.Tensor], got: Mapping[str, torch.Tensor], what: str
 ) -> None:
@@ -63,6 +81,17 @@ def check_same_tensors(
     ------
     ValueError
     """
+    lazy = [
+        name
+        for state in (expected, got)
+        for name, tensor in state.items()
+        if torch.nn.parameter.is_lazy(tensor)
+    ]
+    if lazy:
+        raise ValueError(
+            f"Tensors must have shapes. Got lazy ones, of modules that have not run yet: {lazy}. "
+            "Run each module once on a few rows."
+        )
     differences = [f"{name!r} is missing" for name in expected if name not in got]
     differences += [f"{name!r} is unknown" for name in got if name not in expected]
     differences += [

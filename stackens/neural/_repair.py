@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from torch import nn
 from stackens.neural._activations import TRANSPOSED, Activations, layers_of, stop, watch
 from stackens.neural._batch_norm import BATCH_NORMS, ChannelMoments, set_statistics
 from stackens.neural._batches import repeatable_batches
-from stackens.neural._modules import check_same_tensors, tensors_of
+from stackens.neural._modules import check_same_tensors, copied, tensors_of
 from stackens.schedules import Newest, Weights, resolve
 
 __all__ = ["repair"]
@@ -119,7 +118,7 @@ def repair(
             for model, share in zip(listed, shares, strict=True)
             if share
         ]
-        repaired = copy.deepcopy(merged)
+        repaired = copied(merged)
         parts = layers_of(repaired)
         first = passes[0][0]
         names = _in_order(parts, first)
@@ -144,6 +143,11 @@ def _checked(merged: Any, models: Any) -> list[nn.Module]:
             f"{type(models).__name__}. Give a list."
         )
     named = models if isinstance(models, Mapping) else dict(enumerate(models))
+    if not named:
+        raise ValueError(
+            "The 'models' parameter of repair must hold the models that were averaged. Got none. "
+            "Give them in a list."
+        )
     keras = getattr(getattr(sys.modules.get("keras"), "layers", None), "Layer", ())
     labelled = [("merged", merged), *((f"model {key}", model) for key, model in named.items())]
     for label, model in labelled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,6 +34,12 @@ def labelled(models: Iterable[Any] | Mapping[str, Any]) -> tuple[list[str], list
     ValueError
         If there is none.
     """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(models, torch.nn.Sequential):  # its layers are no models
+        raise TypeError(
+            "Averaging takes a list of models. Got one torch.nn.Sequential. Put the models into a "
+            "list."
+        )
     if isinstance(models, Mapping):
         labels, listed = [str(name) for name in models], list(models.values())
     elif isinstance(models, Iterable) and not isinstance(models, str | bytes):

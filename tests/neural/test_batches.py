@@ -66,3 +66,9 @@ def test_what_is_one_batch_and_what_is_many():
     assert len(list(generated)) == len(list(generated)) == 2
     with pytest.raises(TypeError, match="iterable of batches"):
         repeatable_batches(3)
+
+
+def test_tables_are_no_batches():
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"Got DataFrame.*the array of a table"):
+        repeatable_batches(pd.DataFrame(X.numpy()))

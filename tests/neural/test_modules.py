@@ -6,6 +6,7 @@ torch = pytest.importorskip("torch")
 
 from stackens.neural._modules import (  # noqa: E402
     check_same_tensors,
+    copied,
     device_of,
     evaluating,
     load_tensors,
@@ -76,3 +77,21 @@ def test_loading_keeps_the_parameters():
 def test_the_device_of_a_module_without_tensors_is_the_cpu():
     assert device_of(torch.nn.ReLU()) == torch.device("cpu")
     assert device_of(torch.nn.Linear(1, 1, device="meta")) == torch.device("meta")
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
+def test_modules_with_computed_tensors_are_copied():
+    net = torch.nn.Sequential(torch.nn.utils.weight_norm(torch.nn.Linear(2, 3)))
+    x = torch.ones(1, 2)
+    expected = net(x)
+    twin = copied(net)
+    with torch.no_grad():
+        twin[0].weight_g.mul_(2)
+    assert not torch.equal(twin(x), expected)
+    assert torch.equal(net(x), expected)
+
+
+def test_lazy_tensors_are_no_tensors_yet():
+    lazy = torch.nn.LazyLinear(2)
+    with pytest.raises(ValueError, match=r"lazy ones.*weight.*Run each module once"):
+        check_same_tensors(tensors_of(torch.nn.Linear(3, 2)), tensors_of(lazy), "it")

@@ -62,3 +62,10 @@ def test_running_averages():
         assert alone in models
         found += [opened.kept(arrays)["w"].item() for arrays in averages.values()]
     np.testing.assert_allclose(found, [1.0, 1.7, 2.8])
+
+
+def test_layers_of_one_network_are_no_models():
+    nn = pytest.importorskip("torch").nn
+    with pytest.raises(TypeError, match="Got one torch.nn.Sequential"):
+        labelled(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)))
+    assert len(labelled(nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)]))[1]) == 2

@@ -49,6 +49,13 @@ class Adapter(ABC):
             If the model has no tensors yet, or some that cannot be averaged.
         """
 
+    def holder(self, model: Any, like: Any) -> Any:
+        """Return the model whose copies can hold the tensors of ``model`` in terms of ``like``.
+
+        That is ``model`` itself, with whatever it has besides tensors, unless terms can differ.
+        """
+        return model
+
     def copy(self, model: Any) -> Any:
         """Return a model that :meth:`write` may change."""
         return copy.deepcopy(model)

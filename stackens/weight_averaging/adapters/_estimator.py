@@ -31,6 +31,9 @@ class EstimatorAdapter(Adapter):
             facts["feature names"] = list(names)
         return facts
 
+    def holder(self, model: Any, like: Any) -> Any:
+        return like  # its order of classes
+
     @abstractmethod
     def tensors(self, model: Any, like: Any) -> dict[str, NDArray]: ...
 

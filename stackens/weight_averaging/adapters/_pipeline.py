@@ -61,6 +61,9 @@ class PipelineAdapter(Adapter):
         (centre, spread), (their_centre, their_spread) = mine, theirs
         return adapter.behind(tensors, (their_centre - centre) / spread, their_spread / spread)
 
+    def holder(self, model: Any, like: Any) -> Any:
+        return like  # its scaler and order of classes
+
     def write(self, model: Any, arrays: Iterable[tuple[str, NDArray]]) -> Any:
         self._last_step(model).write(model[-1], arrays)
         return model

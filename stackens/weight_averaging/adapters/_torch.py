@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -48,6 +47,12 @@ class TorchAdapter(Adapter):
                 f"A module must have weights. Got a {type(model).__name__} without parameters or "
                 "buffers. Leave it out."
             )
+        lazy = [name for name, value in state.items() if _is_lazy(value)]
+        if lazy:
+            raise ValueError(
+                f"A module must have tensors with shapes. Got a {type(model).__name__} with lazy "
+                f"ones: {lazy}. Run it once on a few rows."
+            )
         return {
             plain: state[name]
             for plain, name in canonical_names(state).items()
@@ -55,16 +60,9 @@ class TorchAdapter(Adapter):
         }
 
     def copy(self, model: Any) -> Any:
-        # Old weight normalisation leaves computed tensors as attributes, which torch refuses to
-        # deep-copy: the copies are handed in.
-        torch = sys.modules["torch"]
-        computed = {
-            id(value): value.detach().clone()
-            for module in model.modules()
-            for value in vars(module).values()
-            if isinstance(value, torch.Tensor) and not value.is_leaf
-        }
-        return copy.deepcopy(model, computed)
+        from stackens.neural._modules import copied
+
+        return copied(model)
 
     def write(self, model: Any, arrays: Iterable[tuple[str, NDArray]]) -> Any:
         torch = sys.modules["torch"]
@@ -83,3 +81,7 @@ class TorchAdapter(Adapter):
                         "and give them the same weights."
                     )
         return model
+
+
+def _is_lazy(value: Any) -> bool:
+    return bool(sys.modules["torch"].nn.parameter.is_lazy(value))

@@ -194,7 +194,8 @@ def _tables(graph: Any, places: Any, state: Arrays, batches: list[Any]) -> dict[
                 pieces[name].append(seen.to(torch.promote_types(seen.dtype, torch.float32)).numpy())
             return result
 
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # noise in forward is the same for all networks
         for batch in batches:
             inputs = graph.inputs(state, batch)
             Watched(graph.module).run(*inputs, enable_io_processing=False)

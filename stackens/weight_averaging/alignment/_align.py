@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +29,8 @@ from stackens.weight_averaging.rules import check_finite
 __all__ = ["align"]
 
 Arrays = Mapping[str, NDArray]
+
+_LARGEST_CHANGE = 1e-6  # of an output, relative, in double precision; rounding is far below
 
 
 def align(
@@ -93,8 +96,9 @@ def align(
     Raises
     ------
     ValueError
-        If the models differ (all differences are listed), hold NaN, or cannot be followed; or if
-        there are ``activations`` for another kind of network, or for one with a ``symmetry``.
+        If the models differ (all differences are listed), hold NaN, or cannot be followed; if what
+        leaves the function of the first alone changes that of another; or if there are
+        ``activations`` for another kind of network, or for one with a ``symmetry``.
     TypeError
         If they are of different kinds.
 
@@ -136,10 +140,16 @@ def align(
     >>> wa.average(models).score(X / 16, y) < wa.average(aligned).score(X / 16, y)
     True
     """
+    if not isinstance(n_restarts, Integral) or n_restarts < 0:
+        raise ValueError(
+            "The 'n_restarts' parameter of align must be a whole number of at least zero. Got "
+            f"{n_restarts!r}. The default of 0 is a good start."
+        )
     labels, listed = labelled(models)
     like = listed[0]
     adapter = adapter_of(like)
-    extra = [] if isinstance(reference, int | str) else [reference]
+    named = reference is None or isinstance(reference, Real | str)
+    extra = [] if named else [reference]
     called = [*labels, *["reference"] * len(extra)]
     states = [dict(state) for state in alike(adapter, [*listed, *extra], called, like)]
     for name in states[0]:
@@ -148,8 +158,8 @@ def align(
     rng = np.random.default_rng(random_state)
     known = described(like, states[0], example, symmetry, activations)
     free = known.symmetry
-    if known.outputs is not None and free.variables:
-        free = verified(free, states[0], known.outputs, rng=rng).symmetry
+    if known.run is not None and free.variables:
+        free = verified(free, states[0], known.run(like), rng=rng).symmetry
     options: dict[str, Any] = {
         "rng": rng,
         "ignore": known.statistics,
@@ -166,13 +176,20 @@ def align(
         free.apply(match.transformation, state)
         for match, state in zip(matches, states, strict=True)
     ]
-    aligned = [adapter.write(adapter.copy(like), state.items()) for state in changed]
+    holders = [adapter.holder(model, like) for model in listed]
+    deviation = None
+    if known.run is not None:
+        deviation = _deviation(known.run, holders, free, matches, states, labels)
+    aligned = [
+        adapter.write(adapter.copy(holder), state.items())
+        for holder, state in zip(holders, changed, strict=True)
+    ]
     others = [match for i, match in enumerate(matches) if i != place]
     report = AlignmentReport(
         _moved(free, matches, labels),
         [match.objective_before for match in others],
         [match.objective for match in others],
-        None if known.outputs is None else _deviation(known.outputs, free, matches, states),
+        deviation,
         free,
         [match.transformation for match in matches],
         matched="activations" if answers else "weights",
@@ -183,14 +200,15 @@ def align(
     return AlignedModels(aligned, report)
 
 
-def _place(reference: int | str, labels: list[str]) -> int | Literal["barycentre"]:
+def _place(reference: Any, labels: list[str]) -> int | Literal["barycentre"]:
     """Return the index of the reference among the models, or "barycentre"."""
     if reference == "barycentre" and reference not in labels:
         return "barycentre"
     if isinstance(reference, str) and reference in labels:
         return labels.index(reference)
-    if isinstance(reference, int) and -len(labels) <= reference < len(labels):
-        return reference % len(labels)
+    is_index = isinstance(reference, Integral) and not isinstance(reference, bool)
+    if is_index and -len(labels) <= reference < len(labels):
+        return int(reference) % len(labels)
     raise ValueError(
         "The 'reference' parameter must be \"barycentre\", one of the models by its place or name, "
         f"or another model. Got {reference!r} for models named {labels}. Use 0 for the first."
@@ -224,17 +242,34 @@ def _moved(symmetry: Symmetry, matches: Sequence[Match], labels: Sequence[str]) 
 
 
 def _deviation(
-    outputs: Outputs, symmetry: Symmetry, matches: Sequence[Match], states: Sequence[Arrays]
+    run: Callable[[Any], Outputs],
+    models: Sequence[Any],
+    symmetry: Symmetry,
+    matches: Sequence[Match],
+    states: Sequence[Arrays],
+    labels: Sequence[str],
 ) -> float:
-    """Return how much the changes that were made change any output, in double precision."""
+    """Return how much the changes that were made change any output, in double precision.
+
+    The symmetry is that of the first model; others may differ in what no tensor shows.
+    """
     worst = 0.0
-    for match, state in zip(matches, states, strict=True):
+    for model, match, state, label in zip(models, matches, states, labels, strict=True):
         wide = {
             name: array.astype(np.float64) if array.dtype.kind == "f" else array
             for name, array in state.items()
         }
+        outputs = run(model)
         changed = symmetry.apply(match.transformation, wide)
-        worst = max(worst, largest_change(outputs(wide), outputs(changed)))
+        change = largest_change(outputs(wide), outputs(changed))
+        if change > _LARGEST_CHANGE:
+            raise ValueError(
+                f"What leaves the function of {labels[0]} alone must do so for all models. Got a "
+                f"change of {change:.0e} in the outputs of {label}. Look for what differs between "
+                "the models and is no weight: settings used inside forward, or buffers that are "
+                "not saved."
+            )
+        worst = max(worst, change)
     return worst
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,8 +43,9 @@ class Described:
     ----------
     symmetry : Symmetry
         Not verified yet.
-    outputs : callable or None
-        Runs the network with given tensors; None where there is nothing to run.
+    run : callable or None
+        ``run(model)``, for a model of the same kind, is a function from tensors to what the model
+        computes with them from the example; None where there is nothing to run.
     statistics : frozenset of str
         Tensors that follow from the data, such as running means: they move, but do not count.
     answers : callable or None
@@ -53,7 +54,7 @@ class Described:
     """
 
     symmetry: Symmetry
-    outputs: Outputs | None = None
+    run: Callable[[Any], Outputs] | None = None
     statistics: frozenset[str] = frozenset()
     answers: Answers | None = None
 
@@ -88,11 +89,12 @@ def described(
     """
     if isinstance(model, Pipeline):
         example, rows = (None if x is None else model[:-1].transform(x) for x in (example, rows))
-        return described(model[-1], arrays, example, spec, rows)
+        return _inside(lambda one: one[-1], described(model[-1], arrays, example, spec, rows))
     adapter = adapter_of(model)
     if isinstance(adapter, TorchMLPAdapter):
         example, rows = (None if x is None else _encoded(model, x) for x in (example, rows))
-        return described(model.module_, arrays, example, spec, rows)
+        known = described(model.module_, arrays, example, spec, rows)
+        return _inside(lambda one: one.module_, known)
     is_torch = isinstance(adapter, TorchAdapter) and not isinstance(model, Mapping)
     is_keras = isinstance(adapter, KerasAdapter)
     can_answer = is_torch or (hasattr(model, "fit") and not is_keras)
@@ -104,19 +106,23 @@ def described(
             + ". Leave out activations=: units are then matched by their weights."
         )
     shapes = {name: array.shape for name, array in arrays.items()}
-    known = symmetry_from(spec, shapes) if isinstance(spec, Mapping) else spec
+    given = symmetry_from(spec, shapes) if isinstance(spec, Mapping) else spec
     if isinstance(adapter, MLPAdapter):
         if example is None:
             example = np.random.default_rng(0).normal(size=(64, model.coefs_[0].shape[0]))
-        found = mlp_symmetry(model) if known is None else known
+        found = mlp_symmetry(model) if given is None else given
         answers = None if rows is None else mlp_answers(model, rows)
-        return Described(
-            found, mlp_outputs(model, np.asarray(example, np.float64)), answers=answers
-        )
+        inputs = np.asarray(example, np.float64)
+        if inputs.ndim != 2 or not len(inputs) or inputs.shape[1] != len(model.coefs_[0]):
+            raise ValueError(
+                f"The example must be rows of {len(model.coefs_[0])} features. Got an array of "
+                f"shape {inputs.shape}. Give rows as for predict, or none."
+            )
+        return Described(found, lambda one: mlp_outputs(one, inputs), answers=answers)
     if is_torch or is_keras:
-        return _network(model, adapter, arrays, example, known, rows)
-    if known is not None:
-        return Described(known)
+        return _network(model, adapter, arrays, example, given, rows)
+    if given is not None:
+        return Described(given)
     if hasattr(model, "fit"):
         return Described(Symmetry({}, {}))  # a linear model has no hidden units
     raise ValueError(
@@ -146,7 +152,7 @@ def _network(
         names = dict(zip(arrays, model.weights, strict=True))
         fixed = frozenset(name for name, weight in names.items() if weight.name in _STATISTICS)
         found = keras_symmetry(model) if known is None else known
-        return Described(found, keras_outputs(model, example), fixed)
+        return Described(found, lambda one: keras_outputs(one, example), fixed)
     from stackens.neural._modules import unwrapped
     from stackens.weight_averaging.alignment._torch import torch_symmetry
 
@@ -154,7 +160,13 @@ def _network(
     found = torch_symmetry(module, example) if known is None else known
     fixed = frozenset(name for name, _ in module.named_buffers())
     answers = None if rows is None else torch_answers(module, rows)
-    return Described(found, torch_outputs(module, example), fixed, answers)
+    return Described(found, lambda one: torch_outputs(unwrapped(one), example), fixed, answers)
+
+
+def _inside(part: Callable[[Any], Any], known: Described) -> Described:
+    """Return what is known of the networks inside of models, in terms of the models."""
+    run = known.run
+    return known if run is None else replace(known, run=lambda one: run(part(one)))
 
 
 def _encoded(model: Any, example: Any) -> Any:

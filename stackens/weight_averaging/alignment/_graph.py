@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -95,6 +96,12 @@ class Graph:
             return tensor.to(self._like.dtype) if tensor.is_floating_point() else tensor
 
         example = torch.utils._pytree.tree_map(tensor_of, example)
+        empty = [0 in np.shape(leaf) for leaf in torch.utils._pytree.tree_leaves(example)]
+        if empty and all(empty):
+            raise ValueError(
+                "Networks are followed on example inputs. Got inputs without any rows. Give a few "
+                "rows, as for a call of the network."
+            )
         if isinstance(example, Mapping):
             return (), dict(example)
         return example if isinstance(example, tuple) else (example,), {}
@@ -137,7 +144,13 @@ def _quiet_tracing(module: nn.Module) -> Iterator[None]:
         if parameter.is_floating_point() or parameter.is_complex():
             parameter.requires_grad_(True)
     module.eval()
+    log = logging.getLogger("torch._subclasses.fake_tensor")  # of errors that are raised anyway
+    level = log.level
     devices = sorted({t.device.index for t in module.parameters() if t.device.type == "cuda"})
     with torch.random.fork_rng(devices=devices), torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the weights of recurrent layers, in every trace
-        yield
+        log.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            log.setLevel(level)

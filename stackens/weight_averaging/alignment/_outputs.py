@@ -48,10 +48,16 @@ def torch_outputs(module: Any, example: Any) -> Outputs:
 
     def outputs(arrays: Arrays) -> list[NDArray]:
         given = {own_names[name]: _as_torch(arrays[name]) for name in tensors}
-        with torch.no_grad(), _in_double():
-            found = torch.func.functional_call(
-                module, given, args, dict(inputs) if by_name else None, tie_weights=False
-            )
+        named = dict(inputs) if by_name else None
+        try:
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), _in_double():
+                torch.default_generator.manual_seed(0)  # noise in forward is the same each time
+                found = torch.func.functional_call(module, given, args, named, tie_weights=False)
+        except RuntimeError as error:
+            raise ValueError(
+                f"The network must run on the example. Got from a {type(module).__name__}: "
+                f"{error}. Give inputs of the shapes and types that it is called with."
+            ) from error
         # That one tensor under two names stays one is part of what the network is.
         apart = [np.asarray(arrays[first] - arrays[name]) for first, name in tied]
         return [*_as_arrays(found), *apart]

@@ -156,9 +156,10 @@ class AlignmentReport:
             if known.any():
                 total = np.average(share[known], weights=size[known])
                 shares.append(f"{100 * total:.0f}% {verb}")
+        moved = f"Of the units {' and '.join(shares)}" if shares else "No unit moved"
         before, after = np.mean(self.similarity_before), np.mean(self.similarity_after)
         return (
-            f"Of the units {' and '.join(shares)}; the cosine between {self.matched} and reference "
+            f"{moved}; the cosine between {self.matched} and reference "
             f"went from {before:.2f} to {after:.2f}."
         )
 

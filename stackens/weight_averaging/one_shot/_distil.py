@@ -99,10 +99,13 @@ def distil(
     learns a generator of inputs where a declared schema stands here.
     """
     form = ensemble.form
-    optimiser = torch.optim.Adam(
-        [parameter for parameter in student.parameters() if parameter.requires_grad],
-        lr=learning_rate,
-    )
+    learnable = [parameter for parameter in student.parameters() if parameter.requires_grad]
+    if not learnable:
+        raise ValueError(
+            "A network to be merged must have parameters that can learn. Got one without, or with "
+            "requires_grad=False in all of them. Let build_model return it with some to train."
+        )
+    optimiser = torch.optim.Adam(learnable, lr=learning_rate)
     wanted = answers(ensemble, held_back)
     spread = wanted.std(dim=0).clamp_min(_SMALLEST_SPREAD)
     closest = _Closest(student, held_back, wanted, form)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stackens.neural._modules import device_of
+from stackens.weight_averaging.adapters._values import to_array
 from stackens.weight_averaging.one_shot._schemas import Declaration, draw_inputs
 
 __all__ = ["DrawRows", "as_tensors", "input_source"]
@@ -20,6 +21,7 @@ DrawRows = Callable[[int], Rows]
 
 _HELD_BACK = 1024  # rows
 _FEWEST = 10  # public rows
+_FEWEST_HELD = 2  # one row has no deviation
 
 
 def input_source(
@@ -57,7 +59,7 @@ def input_source(
             f"{sorted(lengths)}. Give more rows, or an 'input_schema'."
         )
     order = rng.permutation(min(lengths))
-    n_held = min(_HELD_BACK, max(1, len(order) // 10))
+    n_held = min(_HELD_BACK, max(_FEWEST_HELD, len(order) // 10))
     held, rest = order[:n_held], order[n_held:]
 
     def draw(n: int) -> Rows:
@@ -68,7 +70,7 @@ def input_source(
 
 
 def _array(part: Any) -> NDArray[Any]:
-    array = part.detach().cpu().numpy() if isinstance(part, torch.Tensor) else np.asarray(part)
+    array = to_array(part) if isinstance(part, torch.Tensor) else np.asarray(part)
     if array.ndim < 1 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
         raise ValueError(
             "'data' must be finite numbers, or a tuple of such arrays for several inputs. Got an "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from torch import nn
 
 from stackens.exceptions import OtherBasinWarning
 from stackens.neural import recalibrate_batch_norm
+from stackens.neural._modules import copied, evaluating
 from stackens.weight_averaging._average import average
 from stackens.weight_averaging._evaluation import Evaluate, Score, is_clear, score_of
 from stackens.weight_averaging.alignment import AlignedModels
@@ -99,7 +99,7 @@ def merge_networks(
     starts = {**averages, **own}
     # by agreement: an average that is sure of nothing is not far away, and yet of no use
     start = str(_likenesses(starts, ensemble, held_back)["agreement"].idxmax())
-    merged = copy.deepcopy(starts[start])
+    merged = copied(starts[start])
     history = distil(merged, ensemble, lambda n: inputs_of(draw_rows(n)), held_back, **distillation)
     networks = {**own, ENSEMBLE: ensemble, **averages, MERGED: merged}
     frame = _likenesses(networks, ensemble, held_back)
@@ -129,13 +129,18 @@ def _declared(schema: Schemas | None, data: Any, sites: Sequence[Site]) -> Decla
 def _check_inputs(network: nn.Module, inputs: Inputs) -> None:
     """Raise unless a network takes inputs of this shape."""
     shapes = [tuple(part.shape[1:]) for part in inputs]
+    rows = [part[:2] for part in inputs]
     try:
-        outputs = answers(network, [part[:2] for part in inputs])
-    except (RuntimeError, ValueError, IndexError) as error:
+        with evaluating(network):
+            network(*rows)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        kinds = [str(part.dtype).removeprefix("torch.") for part in inputs]
         raise ValueError(
-            f"Inputs must be what the networks take. Got rows of shape {shapes}, and of it: "
-            f"{error}. Give 'shape' of the schema, or the rows of 'data', without the axis of rows."
+            f"Inputs must be what the networks take. Got rows of shape {shapes} of {kinds}, and of "
+            f"it: {error}. Give a schema, or an array of 'data', for each input; 'shape' is "
+            "without the axis of rows, and whole numbers are only for tokens."
         ) from error
+    outputs = answers(network, rows)
     if outputs.ndim < 1 or len(outputs) != 2:
         raise ValueError(
             "A network must give one prediction for each row. Got outputs of shape "

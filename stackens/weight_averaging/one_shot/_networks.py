@@ -48,27 +48,32 @@ def build_networks(
     arrays = alike(adapter_of(states[0]), states, names, states[0])
     for name in arrays[0]:
         check_finite([state[name] for state in arrays], name, names)
-    networks = []
-    for site, state in zip(sites, arrays, strict=True):
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(seed)
-            network = build_model()
-        if not isinstance(network, nn.Module):
-            raise TypeError(
-                "build_model() must return a torch module. Got a "
-                f"{type(network).__name__}. Give a function without arguments that builds the "
-                "network of the sites."
-            )
-        tensors = {name: torch.tensor(np.asarray(array)) for name, array in state.items()}
-        check_same_tensors(tensors_of(network), tensors, f"The weights of {site.name!r}")
-        load_tensors(network, tensors)
-        networks.append(network.eval())
+    networks = [_built(build_model, seed) for _ in sites]
     if len({id(network) for network in networks}) < len(networks):
         raise ValueError(
             "build_model() must build a new network at each call. Got the same one again. Give "
             "lambda: Network(...) and not lambda: network."
         )
+    for network, site, state in zip(networks, sites, arrays, strict=True):
+        tensors = {name: torch.tensor(np.asarray(array)) for name, array in state.items()}
+        check_same_tensors(tensors_of(network), tensors, f"The weights of {site.name!r}")
+        load_tensors(network, tensors)
+        network.eval()
     return networks
+
+
+def _built(build_model: Callable[[], nn.Module], seed: int) -> nn.Module:
+    is_module = isinstance(build_model, nn.Module)  # calling it would run it
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        network = None if is_module else build_model()
+    if not isinstance(network, nn.Module):
+        got = "module in its place" if is_module else type(network).__name__
+        raise TypeError(
+            f"build_model() must return a torch module. Got a {got}. Give a function without "
+            "arguments that builds the network of the sites."
+        )
+    return network
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -177,7 +178,7 @@ def _check(
             "The 'task' parameter must be 'auto', 'classification' or 'regression'. Got "
             f"{task!r}. Say what the networks predict."
         )
-    numbers = {
+    numbers: dict[str, Any] = {
         "steps": steps,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -185,7 +186,8 @@ def _check(
     }
     for name, value in numbers.items():
         whole = name in ("steps", "batch_size")
-        if not 0 < value < np.inf or (whole and value != int(value)):
+        fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+        if not fits or not 0 < value < np.inf:
             kind = "a whole number above zero" if whole else "a number above zero"
             raise ValueError(
                 f"The {name!r} parameter must be {kind}. Got {value!r}. The default is a good "

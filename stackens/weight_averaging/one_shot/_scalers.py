@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
+from stackens.neural._modules import copied
 from stackens.weight_averaging.one_shot._ensemble import answers
 
 __all__ = ["Affine", "Scaler", "broadcasts", "change_inputs", "change_outputs", "pooled_scaler"]
@@ -91,7 +91,7 @@ def change_inputs(
         If the change cannot be folded: the input does not go through linear, recurrent or
         convolutional layers alone, one of them has no bias for the shift, or pads by zeros.
     """
-    changed, wide = copy.deepcopy(network), _wide(network)
+    changed, wide = copied(network), _wide(network)
     scale, shift = change.over(shape)
     probe = torch.randn((1, *shape), generator=_generator(), dtype=torch.float64)
     seen = _seen(wide, [probe], of_inputs=True)
@@ -131,7 +131,7 @@ def change_outputs(
         If the change cannot be folded: the output is not that of linear layers, or one of them
         has no bias for the shift.
     """
-    changed, wide = copy.deepcopy(network), _wide(network)
+    changed, wide = copied(network), _wide(network)
     rows = [part[:8].cpu() for part in inputs]
     rows = [part.double() if part.is_floating_point() else part for part in rows]
     outputs = answers(wide, rows)
@@ -156,7 +156,7 @@ def change_outputs(
 
 def _wide(network: nn.Module) -> nn.Module:
     """Return a copy in double precision, where all devices can have it: on the CPU."""
-    return copy.deepcopy(network).cpu().double()
+    return copied(network).cpu().double()
 
 
 def _generator(seed: int = 0) -> torch.Generator:

@@ -85,8 +85,11 @@ default=None
             object.__setattr__(self, "class_counts", counts)
             if self.n_rows is None:
                 object.__setattr__(self, "n_rows", float(counts.sum()))
-        if self.n_rows is not None and not (np.isfinite(self.n_rows) and self.n_rows > 0):
-            raise self._wrong("n_rows", "be a number above zero", self.n_rows)
+        if self.n_rows is not None:
+            n_rows = self._numbers("n_rows", self.n_rows)
+            if n_rows.ndim or not n_rows > 0:
+                raise self._wrong("n_rows", "be a number above zero", self.n_rows)
+            object.__setattr__(self, "n_rows", float(n_rows))
         for name in ("input_scaler", "output_scaler"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, self._scaler(name, getattr(self, name)))
@@ -298,10 +301,11 @@ def as_sites(sites: Iterable[Any] | Mapping[str, Any] | str | os.PathLike[str]) 
     """
     if isinstance(sites, str | os.PathLike):
         return read_sites(sites)
-    if isinstance(sites, Mapping) and any(map(is_tensor, sites.values())):
+    is_state = isinstance(sites, Mapping) and any(map(is_tensor, sites.values()))
+    if is_state or hasattr(sites, "state_dict"):
         raise TypeError(
-            "Sites must be several. Got the state dict of one network. Put those of all sites into "
-            "a list."
+            "Sites must be several. Got one network, or its state dict. Put those of all sites "
+            "into a list."
         )
     named = sites.items() if isinstance(sites, Mapping) else ((None, site) for site in sites)
     listed: list[Site] = []

@@ -130,3 +130,8 @@ def test_the_device_is_kept():
     new = doubled(model)
     assert new.weight.device == model.weight.device
     assert torch.equal(new.weight, 2 * model.weight)
+
+
+def test_lazy_modules_are_refused():
+    with pytest.raises(ValueError, match=r"Got a Sequential with lazy ones: \['0.weight'"):
+        TORCH.tensors(nn.Sequential(nn.LazyLinear(2)), None)

@@ -228,3 +228,101 @@ def test_wrong_inputs_are_explained():
         align(MODELS[0])
     with pytest.raises(TypeError, match="one kind"):
         align([MODELS[0], {"w": np.ones(3)}])
+
+
+# ---------------------------------------------------------------- what is no weight
+
+
+def perceptrons(n=2):
+    torch = pytest.importorskip("torch")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = [[torch.nn.Linear(3, 8), torch.nn.Linear(8, 2)] for _ in range(n)]
+    return [torch.nn.Sequential(one, torch.nn.ReLU(), two) for one, two in layers]
+
+
+class Shifted:
+    """Makes a module with a buffer and a setting that are not among its saved tensors."""
+
+    def __new__(cls, net, shift, n_heads):
+        torch = pytest.importorskip("torch")
+
+        class Module(torch.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net, self.n_heads = net, n_heads
+                self.register_buffer("shift", torch.tensor(shift), persistent=False)
+
+            def forward(self, x):
+                h = self.net[1](self.net[0](x - self.shift)).unflatten(-1, (self.n_heads, -1))
+                return self.net[2]((h * h.sum(-1, keepdim=True)).flatten(-2))
+
+        return Module()
+
+
+def test_each_network_keeps_what_is_no_weight():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(4, 3)
+    first, second = (Shifted(net, 1.0 + i, 2) for i, net in enumerate(perceptrons()))
+    second.eval()
+    second.net[0].weight.requires_grad_(False)
+    for reference in (0, 1):
+        one, two = align([first, second], reference, x)
+        assert torch.allclose(one(x), first(x), atol=1e-6)
+        assert torch.allclose(two(x), second(x), atol=1e-6)
+        assert (one.training, two.training) == (True, False)
+        assert [p.requires_grad for p in one.parameters()] == [True] * 4
+        assert [p.requires_grad for p in two.parameters()] == [False, True, True, True]
+
+
+def test_a_change_that_is_wrong_for_one_of_the_networks_is_refused():
+    torch = pytest.importorskip("torch")
+    one, two = (Shifted(net, 0.0, n) for net, n in zip(perceptrons(), (1, 4), strict=True))
+    with pytest.raises(ValueError, match=r"change of .* in the outputs of model 1"):
+        align([one, two], 0, torch.ones(4, 3))
+
+
+def test_references_and_restarts_of_the_wrong_kind():
+    torch = pytest.importorskip("torch")
+    models, x = perceptrons(), torch.ones(4, 3)
+    assert len(align(models, np.int64(1), x)) == 2
+    for reference in (None, True, 0.0, 2):
+        with pytest.raises(ValueError, match=rf"'reference'.*Got {reference}"):
+            align(models, reference, x)
+    for n_restarts in (-1, 1.5, "3"):
+        with pytest.raises(ValueError, match=rf"'n_restarts'.*Got {n_restarts!r}"):
+            align(models, 0, x, n_restarts=n_restarts)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*is deprecated")
+def test_networks_with_old_weight_normalisation_are_aligned_averaged_and_repaired():
+    torch = pytest.importorskip("torch")
+    models, x = perceptrons(), torch.linspace(-1, 1, 30).reshape(10, 3)
+    for net in models:
+        torch.nn.utils.weight_norm(net[0])
+    aligned = align(models, 0, x)
+    for old, new in zip(models, aligned, strict=True):
+        assert torch.allclose(old(x), new(x), atol=1e-6)
+    merged = wa.repair(wa.average(aligned), aligned, x)
+    deviations = [net(x).std(0) for net in (*aligned, merged)]
+    assert torch.allclose(deviations[2], (deviations[0] + deviations[1]) / 2, rtol=1e-4)
+
+
+def test_noise_of_a_network_is_repeated_and_draws_from_nobody():
+    torch = pytest.importorskip("torch")
+
+    class Noisy(torch.nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return self.net(x + torch.randn_like(x))
+
+    x = torch.linspace(-1, 1, 30).reshape(10, 3)
+    before = torch.get_rng_state()
+    for rows in (None, x):
+        aligned = align([Noisy(net) for net in perceptrons()], 0, x, activations=rows)
+        assert aligned.report.deviation < 1e-12
+        assert aligned.report.frame()["moved"].max() > 0
+    assert torch.equal(torch.get_rng_state(), before)

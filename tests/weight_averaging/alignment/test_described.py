@@ -28,10 +28,11 @@ def describe(model, example=None, spec=None):
     return described(model, arrays, example, spec), arrays
 
 
-def unchanged(known, arrays):
+def unchanged(known, model, arrays):
     """Whether a random change of the symmetry leaves the outputs as they are."""
+    outputs = known.run(model)
     moved = known.symmetry.apply(known.symmetry.random(RNG), arrays)
-    before, after = known.outputs(arrays), known.outputs(moved)
+    before, after = outputs(arrays), outputs(moved)
     return all(np.allclose(a, b, rtol=0, atol=1e-9) for a, b in zip(before, after, strict=True))
 
 
@@ -40,7 +41,7 @@ def test_perceptrons_of_scikit_learn_need_no_example():
     model = MLPRegressor(hidden_layer_sizes=5, max_iter=3).fit(X, Y)
     known, arrays = describe(model)
     assert known.symmetry.size("layer 0") == 5
-    assert unchanged(known, arrays)
+    assert unchanged(known, model, arrays)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -49,7 +50,7 @@ def test_of_a_pipeline_the_last_step_is_described():
         X, Y
     )
     known, arrays = describe(model, X[:4])
-    (outputs,) = known.outputs(arrays)
+    (outputs,) = known.run(model)(arrays)
     np.testing.assert_allclose(outputs[:, 0], model.predict(X[:4]))
 
 
@@ -58,7 +59,7 @@ def test_networks_of_torch_are_followed_and_their_statistics_known():
     known, arrays = describe(model.eval(), torch.tensor(X[:4]))
     assert known.statistics == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}
     assert known.symmetry.units
-    assert unchanged(known, arrays)
+    assert unchanged(known, model, arrays)
 
 
 def test_networks_of_keras():
@@ -75,7 +76,7 @@ def test_networks_of_keras():
     known, arrays = describe(model, X[:4].astype("float32"))
     assert len(known.statistics) == 2
     assert all("moving" in name for name in known.statistics)
-    assert unchanged(known, arrays)
+    assert unchanged(known, model, arrays)
 
 
 def test_a_symmetry_that_is_known_is_taken():
@@ -83,8 +84,8 @@ def test_a_symmetry_that_is_known_is_taken():
     spec = {"0.weight": ("P", None), "0.bias": ("P",), "2.weight": (None, "P")}
     known, arrays = describe(model, torch.tensor(X[:4]), spec)
     assert list(known.symmetry.units) == ["P"]
-    assert unchanged(known, arrays)
-    assert described({"w": X}, {"w": X}, None, {"w": ("P", None)}).outputs is None
+    assert unchanged(known, model, arrays)
+    assert described({"w": X}, {"w": X}, None, {"w": ("P", None)}).run is None
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -118,7 +119,7 @@ def test_rows_for_what_cannot_be_run_through_are_refused():
 def test_linear_models_have_no_units():
     known, _ = describe(Ridge().fit(X, Y))
     assert known.symmetry.variables == []
-    assert known.outputs is None
+    assert known.run is None
 
 
 def test_what_is_missing_is_said():
@@ -126,3 +127,11 @@ def test_what_is_missing_is_said():
         describe(nn.Linear(3, 2))
     with pytest.raises(ValueError, match=r"tensors without a network.*symmetry="):
         described({"w": X}, {"w": X}, None, None)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_examples_of_another_width_are_refused():
+    model = MLPRegressor(hidden_layer_sizes=5, max_iter=3).fit(X, Y)
+    for wrong in (X[:, :2], X[:0], X[0]):
+        with pytest.raises(ValueError, match="rows of 3 features"):
+            describe(model, wrong)

@@ -91,3 +91,15 @@ def test_the_graph_computes_what_the_module_does_with_any_tensors():
     rows = {"scale": np.full((5, 1), 2.0), "x": x.numpy()}
     (found,) = torch.fx.Interpreter(graph.module).run(*graph.inputs(arrays, rows))
     torch.testing.assert_close(found, trained(x, scale=torch.full((5, 1), 2.0)))
+
+
+def test_inputs_without_rows_are_refused():
+    with pytest.raises(ValueError, match="inputs without any rows"):
+        torch_symmetry(nn.Linear(3, 4), noise(0, 3))
+
+
+def test_what_torch_says_of_inputs_that_do_not_fit_is_in_the_error_alone(caplog, capfd):
+    with pytest.raises(ValueError, match=r"\[4, 2\] X \[3, 4\]"):
+        torch_symmetry(nn.Linear(3, 4), noise(4, 2))
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
+    assert capfd.readouterr().err == ""

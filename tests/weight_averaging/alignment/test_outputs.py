@@ -39,6 +39,14 @@ class Casting:
         return Module()
 
 
+def test_inputs_of_another_type_than_in_a_call_are_refused():
+    torch = pytest.importorskip("torch")
+    module = torch.nn.Linear(3, 2)
+    outputs = torch_outputs(module, torch.ones(4, 3, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"must run on the example.*Linear.*Long and Double"):
+        outputs(tensors(module))
+
+
 def test_torch_modules_run_in_double_precision_throughout():
     torch = pytest.importorskip("torch")
     module = Casting(torch)

@@ -93,3 +93,10 @@ def test_aligned_models_are_a_sequence():
     frame = aligned.report.frame()
     frame["moved"] = 7
     assert aligned.report.frame()["moved"].max() == 1
+
+
+def test_nothing_that_moved_is_said_in_a_whole_sentence():
+    still = pd.DataFrame(
+        {"model": ["a"], "units": ["x"], "size": [10], "moved": [np.nan], "flipped": [np.nan]}
+    )
+    assert report(units=still).summary().startswith("No unit moved; the cosine")

@@ -130,3 +130,9 @@ def test_a_frozen_parameter_stays():
     distil(student, ensemble, source(0), source(1)(50), steps=5)
     assert torch.equal(student[0].weight, before)
     assert call(student, source(2)(3)).shape == (3, 2)
+
+
+def test_a_student_that_cannot_learn_is_refused():
+    ensemble, student = setting(Form("regression"), 2)
+    with pytest.raises(ValueError, match="must have parameters that can learn"):
+        distil(student.requires_grad_(False), ensemble, source(0), source(1)(20), steps=1)

@@ -69,3 +69,9 @@ def test_tensors_are_as_the_network_takes_them():
     )
     assert numbers.dtype == torch.float64
     assert tokens.dtype == torch.int64
+
+
+def test_of_few_rows_enough_for_a_deviation_are_held_back():
+    draw, held_back = source(data=torch.arange(10.0, dtype=torch.bfloat16)[:, None])
+    assert len(held_back[0]) == 2
+    assert len(set(draw(1000)[0].ravel())) == 8

@@ -104,3 +104,10 @@ def test_the_warning_looks_at_scores_and_losses():
         _warn_if_worse({"a": bad, "merged": good}, ["a"], False)
     _warn_if_worse({"a": good, "merged": bad}, ["a"], False)
     _warn_if_worse({"a": bad, "merged": good}, ["a"], True)
+
+
+def test_more_inputs_than_the_network_takes_are_refused():
+    with pytest.raises(ValueError, match=r"\[\(2,\), \(2,\)\] of \['float32', 'float32'\]"):
+        _check_inputs(nn.Linear(2, 3), [torch.zeros(4, 2), torch.zeros(4, 2)])
+    with pytest.raises(ValueError, match="whole numbers are only for tokens"):
+        _check_inputs(nn.Linear(2, 3), [torch.zeros(4, 2, dtype=torch.int64)])

@@ -141,3 +141,14 @@ def test_scalers_are_for_networks_with_one_input():
     listed = sites(input_scaler=((0, 1), (0, 1)))
     with pytest.raises(ValueError, match="for networks with one input"):
         common_terms(build_networks(listed, Model, 0), listed, [np.zeros((2, 6, 2))] * 2)
+
+
+def test_a_network_in_place_of_a_function_is_refused_and_left_as_it_is():
+    network = built(7)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ValueError, match="a new network at each call"):
+        build_networks(sites(), lambda: network, 0)
+    with pytest.raises(TypeError, match="Got a module in its place"):
+        build_networks(sites(), network, 0)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name])

@@ -294,6 +294,8 @@ def test_networks_with_batch_norm():
         ({"input_schema": InputSchema(shape=(3,), low=0, high=1)}, "Inputs must be what"),
         ({"steps": 0}, "'steps' parameter must be a whole number"),
         ({"steps": 1.5}, "'steps' parameter must be a whole number"),
+        ({"steps": "10"}, "'steps' parameter must be a whole number above zero. Got '10'"),
+        ({"batch_size": 16.0}, "'batch_size' parameter must be a whole number"),
         ({"temperature": -1}, "'temperature'"),
         ({"batch_size": 0}, "'batch_size'"),
         ({"learning_rate": np.nan}, "'learning_rate'"),

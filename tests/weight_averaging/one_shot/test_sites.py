@@ -170,3 +170,15 @@ def test_what_are_no_sites_is_refused():
         as_sites([Site(STATE, name="a"), Site(STATE, name="a")])
     with pytest.raises(ValueError, match=r"needs the names \['merged'\] itself"):
         as_sites({"merged": STATE})
+
+
+def test_rows_are_one_number():
+    assert Site(STATE, n_rows=torch.tensor(4)).n_rows == 4.0
+    for wrong in ("many", [3, 4], 0, np.nan):
+        with pytest.raises(ValueError, match="'n_rows' of a site must"):
+            Site(STATE, n_rows=wrong)
+
+
+def test_one_network_is_not_several_sites():
+    with pytest.raises(TypeError, match="Got one network"):
+        as_sites(torch.nn.Sequential(torch.nn.Linear(2, 2)))
