@@ -124,10 +124,11 @@ def recalibrate_batch_norm(module: nn.Module, data: Any, *, exact: bool = True) 
     ]
     if not layers:
         return module
-    batches = repeatable_batches(data)
     before = {name: tensor.clone() for name, tensor in tensors_of(module).items()}
     try:
-        with evaluating(module), uncompiled(module):
+        # A DataLoader draws from torch's global generator whenever it is gone through.
+        with torch.random.fork_rng(devices=[]), evaluating(module), uncompiled(module):
+            batches = repeatable_batches(data)
             if exact:
                 for layer in _in_order_of_calls(layers, module, batches):
                     set_statistics(_moments([layer], module, batches))
