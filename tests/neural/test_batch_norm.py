@@ -143,7 +143,7 @@ def test_a_loader_draws_nothing_from_the_global_generator(exact):
     rows = torch.utils.data.TensorDataset(torch.randn(20, 3))
     loader = torch.utils.data.DataLoader(rows, batch_size=5, shuffle=True)
     state = torch.get_rng_state()
-    recalibrate_batch_norm(nn.Sequential(nn.Dropout(), nn.BatchNorm1d(3)), loader, exact=exact)
+    recalibrate_batch_norm(layer(3), loader, exact=exact)
     assert torch.equal(torch.get_rng_state(), state)
 
 
