@@ -182,9 +182,9 @@ class AlignmentReport:
         if found.is_enough:
             return f"The average of the aligned models can be used: {scores}."
         return (
-            f"Aligning alone is not enough: the average has {scores}. Repair it "
-            "(weight_averaging.repair), merge the models by distillation "
-            "(weight_averaging.one_shot_merge), or blend their predictions."
+            f"Aligning alone is not enough: the average has {scores}. Blend the models' "
+            "predictions; or, for networks of torch, repair the average (weight_averaging.repair) or "
+            "merge the models by distillation (weight_averaging.one_shot_merge)."
         )
 
 

@@ -42,22 +42,6 @@ class Match:
     objective_before: float
     sweeps: int
 
-    @property
-    def moved(self) -> dict[str, int]:
-        """Number of units that have changed places, by the name of the units."""
-        return {
-            name: int(np.count_nonzero(order != np.arange(len(order))))
-            for name, order in self.transformation.permutations.items()
-        }
-
-    @property
-    def flipped(self) -> dict[str, int]:
-        """Number of units that have changed sign, by the name of the signs."""
-        return {
-            name: int(np.count_nonzero(signs < 0))
-            for name, signs in self.transformation.signs.items()
-        }
-
 
 def match_weights(
     symmetry: Symmetry,
