@@ -97,8 +97,8 @@ def warn_if_worse(
             f"{expected.mean():.4g} in the mean. The models lie in different basins of the loss, "
             "and a point between them is no model worth keeping. Start them from one shared "
             "initialisation, align them before averaging (weight_averaging.align), merge them by "
-            "distillation (torch networks: weight_averaging.one_shot_merge), or keep them apart and "
-            "blend their predictions (BlendedClassifier, BlendedRegressor).",
+            "distillation (torch networks: weight_averaging.one_shot_merge), or keep them apart "
+            "and blend their predictions (BlendedClassifier, BlendedRegressor).",
             OtherBasinWarning,
             stacklevel=stacklevel + 1,
         )

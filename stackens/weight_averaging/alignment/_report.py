@@ -183,8 +183,9 @@ class AlignmentReport:
             return f"The average of the aligned models can be used: {scores}."
         return (
             f"Aligning alone is not enough: the average has {scores}. Blend the models' "
-            "predictions; or, for networks of torch, repair the average (weight_averaging.repair) or "
-            "merge the models by distillation (weight_averaging.one_shot_merge)."
+            "predictions; or, for networks of torch, repair the average "
+            "(weight_averaging.repair) or merge the models by distillation "
+            "(weight_averaging.one_shot_merge)."
         )
 
 
