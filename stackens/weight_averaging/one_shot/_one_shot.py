@@ -116,8 +116,8 @@ def one_shot_merge(
     -----
     What to expect, of four LSTMs of 128 units that read digits row by row, each trained on its own
     part of 1,400 images (mean accuracy over three seeds, ``benchmarks/one_shot.py``). With equal
-    parts: sites 91%, best site 92%, ensemble 94.5%, plain average 28%, aligned average 84%, merged
-    94.5%. With label skew: sites 77%, best site 87%, ensemble 94.5%, plain average 33%, aligned
+    parts: sites 91%, best site 92%, ensemble 94.6%, plain average 28%, aligned average 84%, merged
+    94.4%. With label skew: sites 77%, best site 87%, ensemble 94.5%, plain average 33%, aligned
     average 60%, merged 93.4%. There sites sent quantiles of their inputs; where the server knew
     nothing but a range and a smoothness, the merged networks had 92.6% and 90.8% (two seeds).
 
