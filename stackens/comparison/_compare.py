@@ -16,22 +16,25 @@ from stackens._core._parallel import single_threaded_blas
 from stackens._core._rows import as_features, n_rows
 from stackens._core._sklearn import check_sample_weight
 from stackens._core._task import infer_task
-from stackens.comparison._cost import Cost
 from stackens.comparison._findings import Findings
 from stackens.comparison._inputs import Inputs
-from stackens.comparison._outer import listed_cv, outer_splits
 from stackens.comparison._outer_run import OuterRun, run_split
 from stackens.comparison._refit import Refit
 from stackens.comparison._report import ComparisonReport
-from stackens.comparison._scoring import (
+from stackens.comparison._strategies import Strategy, resolve_strategies
+from stackens.evaluation import (
     Answers,
+    Cost,
+    Evaluation,
     Scoring,
     check_scoring,
+    differences,
+    evaluate,
+    listed_cv,
+    outer_splits,
     resolve_scoring,
     score_answers,
 )
-from stackens.comparison._statistics import Evaluation, differences, evaluate
-from stackens.comparison._strategies import Strategy, resolve_strategies
 from stackens.exceptions import RareClassWarning, StackensWarning
 from stackens.out_of_fold import Split, as_seed, choose_response, validate_estimators
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from stackens.comparison._scoring import Scoring
+from stackens.evaluation import Scoring
 
 __all__ = ["Findings", "footnote", "leaderboard", "recommended", "scored_by", "sentence"]
 

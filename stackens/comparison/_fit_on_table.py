@@ -11,8 +11,8 @@ import numpy as np
 
 from stackens._core._task import Task
 from stackens.combiners import Combiner, cross_fitted_predictions
-from stackens.comparison._scoring import Answers
 from stackens.comparison._strategies import Strategy, named
+from stackens.evaluation import Answers
 from stackens.out_of_fold import CrossFit, OutOfFoldTable, PredictionTable, seeded_clone
 
 __all__ = ["FittedStrategy", "check_strategies", "fit_strategy"]

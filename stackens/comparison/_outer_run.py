@@ -12,14 +12,12 @@ import numpy as np
 
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
-from stackens.comparison._cost import Cost, measure_costs
+from stackens.comparison._cost import measure_costs
 from stackens.comparison._fit_on_rows import fit_on_rows, what_predicts
 from stackens.comparison._fit_on_table import FittedStrategy, check_strategies, fit_strategy
 from stackens.comparison._inputs import Inputs
-from stackens.comparison._outer import inner_cv
-from stackens.comparison._scoring import Answers
-from stackens.comparison._statistics import HeldOut
 from stackens.comparison._strategies import Strategy
+from stackens.evaluation import Answers, Cost, HeldOut, inner_cv
 from stackens.exceptions import OtherBasinWarning
 from stackens.out_of_fold import (
     CrossFit,

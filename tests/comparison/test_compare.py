@@ -18,7 +18,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 import stackens as se
-from stackens.comparison import _statistics
+from stackens.evaluation import _statistics
 from stackens.exceptions import BaseModelWarning, LeakageWarning, RareClassWarning, StackensWarning
 
 X, Y = make_classification(240, 6, n_informative=3, flip_y=0.2, random_state=0)
@@ -354,9 +354,9 @@ def test_progress(capsys):
         ({"estimators": []}, ValueError, "non-empty list"),
         ({"groups": np.repeat([0, 1, 2], 80)}, ValueError, "at least 'cv' groups"),
         ({"groups": [None] * 240}, ValueError, "groups must hold the group of each row"),
-        ({"outer": 1_000}, ValueError, "'outer' parameter of compare does not suit"),
+        ({"outer": 1_000}, ValueError, "'outer' parameter does not suit"),
         ({"scoring": accuracy_score}, ValueError, "Got the metric accuracy_score.*make_scorer"),
-        ({"scoring": ["accuracy"]}, ValueError, "'scoring' parameter of compare"),
+        ({"scoring": ["accuracy"]}, ValueError, "'scoring' parameter"),
         ({"estimators": {"a": GaussianNB}}, TypeError, "object with a fit method"),
     ],
 )

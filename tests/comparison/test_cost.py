@@ -1,18 +1,14 @@
 """What a model costs after fitting."""
 
-import pickle
-
 import numpy as np
 import pandas as pd
-import pytest
-from sklearn.ensemble import RandomForestClassifier
 
 from stackens._core._task import Task
 from stackens.combiners import FixedWeights
 from stackens.comparison import _cost
-from stackens.comparison._cost import Cost, measure_costs, pickled_bytes
+from stackens.comparison._cost import measure_costs
 from stackens.comparison._fit_on_table import FittedStrategy
-from stackens.comparison._scoring import Answers
+from stackens.evaluation import Answers, Cost
 from stackens.out_of_fold import PredictionTable
 
 NUMBERS = Task("regression", 1)
@@ -64,7 +60,7 @@ def test_latency_asks_for_distinct_rows_and_batches():
 
 def test_slow_models_are_asked_little(monkeypatch):
     model = Recorder()
-    monkeypatch.setattr(_cost, "_SECONDS", 0.0)
+    monkeypatch.setattr("stackens.evaluation._cost._SECONDS", 0.0)
     measure({"model": model}, pd.DataFrame({"x": range(100)}))
     assert [len(X) for X in model.asked] == [1, 1, 100]
 
@@ -75,7 +71,7 @@ def test_one_row_is_enough():
 
 def test_combinations_cost_what_their_parts_do(monkeypatch):
     measured = iter([Cost(1, 10, 100), Cost(2, 20, 200), Cost(4, 40, 400), Cost(0.1, 0.2, 0.3)])
-    monkeypatch.setattr(_cost, "_cost", lambda *_: next(measured))
+    monkeypatch.setattr(_cost, "cost_of", lambda *_: next(measured))
     models = {"a": Recorder(), "b": Recorder(), "c": Recorder()}
     mean = combination([0.5, 0.0, 0.5], ("a", "b", "c"))
     found = measure(models, np.zeros((5, 1)), {"mean": mean})
@@ -91,14 +87,3 @@ def test_combining_is_measured_without_asking_models_again():
     found = measure(models, np.zeros((50, 1)), {"one": combination([1.0], ("b",))})
     assert [len(models["a"].asked), len(models["b"].asked)] == asked
     assert found["one"].one_row_us > found["b"].one_row_us
-
-
-@pytest.mark.parametrize("n_estimators", [1, 20])
-def test_bytes_are_those_of_the_pickle(n_estimators):
-    X = np.random.default_rng(0).normal(size=(200, 3))
-    model = RandomForestClassifier(n_estimators, random_state=0).fit(X, X[:, 0] > 0)
-    assert pickled_bytes(model) == len(pickle.dumps(model, protocol=5))
-
-
-def test_what_cannot_be_pickled_has_no_size():
-    assert np.isnan(pickled_bytes(lambda: None))

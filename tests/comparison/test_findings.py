@@ -13,7 +13,7 @@ from stackens.comparison._findings import (
     scored_by,
     sentence,
 )
-from stackens.comparison._scoring import Scoring
+from stackens.evaluation._scoring import Scoring
 
 
 def findings(scores, paired, name="neg_log_loss", note="", single="forest", combos=("blend",)):

@@ -11,10 +11,10 @@ from sklearn.naive_bayes import GaussianNB
 
 from stackens._core._task import infer_task
 from stackens.comparison import _outer_run
-from stackens.comparison._cost import Cost
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._outer_run import run_split
 from stackens.comparison._strategies import resolve_strategies
+from stackens.evaluation import Cost
 
 X, Y = make_classification(200, 5, random_state=0)
 PAIRS = [

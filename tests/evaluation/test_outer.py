@@ -5,7 +5,7 @@ import pytest
 from sklearn.model_selection import KFold, PredefinedSplit, TimeSeriesSplit
 
 from stackens._core._task import infer_task
-from stackens.comparison._outer import inner_cv, is_time_ordered, listed_cv, outer_splits
+from stackens.evaluation._outer import inner_cv, is_time_ordered, listed_cv, outer_splits
 
 
 def split(outer, y, **options):
@@ -131,7 +131,7 @@ def test_rows_that_are_kept_to_train_on_are_said():
 
 
 def test_what_splitting_says_is_about_outer():
-    with pytest.raises(ValueError, match="'outer' parameter of compare .* at least as many rows"):
+    with pytest.raises(ValueError, match="'outer' parameter .* at least as many rows"):
         split(100, np.arange(30) % 2)
 
 

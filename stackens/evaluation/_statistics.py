@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from stackens._core._task import Task
-from stackens.comparison._scoring import Answers, RowScores, Scoring, row_scores, score_answers
+from stackens.evaluation._scoring import Answers, RowScores, Scoring, row_scores, score_answers
 
 __all__ = ["Evaluation", "HeldOut", "differences", "evaluate"]
 

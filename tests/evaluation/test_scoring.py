@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import get_scorer, make_scorer, mean_absolute_error, r2_score
 
 from stackens._core._task import Task, infer_task
-from stackens.comparison._scoring import (
+from stackens.evaluation._scoring import (
     Answers,
     check_scoring,
     resolve_scoring,
@@ -158,9 +158,7 @@ def test_callables_keep_their_name_and_are_called():
 
 @pytest.mark.parametrize("scoring", ["no_such_scorer", 3])
 def test_unknown_scorer(scoring):
-    with pytest.raises(
-        ValueError, match=r"'scoring' parameter of compare .* Got .*get_scorer_names"
-    ):
+    with pytest.raises(ValueError, match=r"'scoring' parameter .* Got .*get_scorer_names"):
         resolve_scoring(scoring, NUMBERS, {})
 
 

@@ -111,7 +111,7 @@ def outer_splits(
         folds = make_folds(outer, X, y, task, groups=groups, random_state=random_state)
     except ValueError as error:
         raise ValueError(
-            "The 'outer' parameter of compare does not suit these rows (where it says 'cv', read "
+            "The 'outer' parameter does not suit these rows (where it says 'cv', read "
             f"'outer'). {error}"
         ) from error
     return list(folds.splits)
@@ -151,7 +151,7 @@ def inner_cv(cv: Any, train: np.ndarray, n_samples: int, groups: np.ndarray | No
 
 def _unusable(outer: Any) -> ValueError:
     return ValueError(
-        "The 'outer' parameter of compare must be 'auto', a number of folds of at least 2, a "
+        "The 'outer' parameter must be 'auto', a number of folds of at least 2, a "
         f"fraction between 0 and 1, a splitter or an iterable of splits. Got {outer!r} instead. "
         "Leave it at 'auto' for one hold-out on large data and 5 folds on small."
     )

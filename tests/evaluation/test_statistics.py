@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from stackens._core._task import Task
-from stackens.comparison._scoring import Answers, resolve_scoring
-from stackens.comparison._statistics import HeldOut, differences, evaluate
+from stackens.evaluation._scoring import Answers, resolve_scoring
+from stackens.evaluation._statistics import HeldOut, differences, evaluate
 
 NUMBERS = Task("regression", 1)
 BINARY = Task("binary", 2, np.array([0, 1]))

@@ -102,7 +102,7 @@ def resolve_scoring(scoring: Any, task: Task, responses: dict[str, str]) -> Scor
             scoring
         ):
             raise ValueError(
-                "The 'scoring' parameter of compare must be a scorer, called with an estimator, X "
+                "The 'scoring' parameter must be a scorer, called with an estimator, X "
                 f"and y. Got the metric {scoring.__name__}. Wrap it in "
                 "sklearn.metrics.make_scorer."
             )
@@ -112,7 +112,7 @@ def resolve_scoring(scoring: Any, task: Task, responses: dict[str, str]) -> Scor
         return Scoring(scoring, get_scorer(scoring))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
-            "The 'scoring' parameter of compare must be the name of a scikit-learn scorer, a "
+            "The 'scoring' parameter must be the name of a scikit-learn scorer, a "
             f"callable scorer(estimator, X, y) or None. Got {scoring!r} instead. "
             "sklearn.metrics.get_scorer_names() lists the names."
         ) from error
@@ -226,7 +226,7 @@ def check_scoring(scoring: Scoring, y: np.ndarray, task: Task, responses: dict[s
         except ValueError as error:
             reasons[response] = str(error)
     raise ValueError(
-        f"The 'scoring' parameter of compare must suit the target, which is {task.kind}. Got "
+        f"The 'scoring' parameter must suit the target, which is {task.kind}. Got "
         f"{scoring.name!r}, which fails: {reasons[combined]}. Choose another scorer; "
         "sklearn.metrics.get_scorer_names() lists the names."
     )

@@ -1,0 +1,1 @@
+"""Distillation: any teacher into one small student that keeps its gain."""

@@ -1,0 +1,124 @@
+"""What every student is: a recipe of a size that learns a lesson, and what came out of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from stackens._core._task import Task
+from stackens.distillation._lesson import Lesson
+
+__all__ = ["FittedStudent", "Student"]
+
+
+class Student(ABC):
+    """A kind of student of one size, before it has learnt anything.
+
+    Subclasses are frozen dataclasses of their settings, so that recipes compare and print.
+
+    Attributes
+    ----------
+    family : str
+        Name that users choose the kind by (a class attribute).
+    stops_early : bool
+        Whether ``lesson.stopping`` rows are held back (a class attribute).
+    """
+
+    family: ClassVar[str]
+    stops_early: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """Short name with the size, such as ``"lightgbm 100x31"``."""
+
+    @classmethod
+    def sweep(cls, task: Task, n_samples: int) -> list[Self]:
+        """Return recipes of rising size, for a search; only the default where size is fixed."""
+        return [cls()]
+
+    @abstractmethod
+    def fit(self, lesson: Lesson, *, random_state: int | None = None) -> FittedStudent:
+        """Learn a lesson.
+
+        Parameters
+        ----------
+        lesson : Lesson
+            It is not changed.
+        random_state : int or None, default=None
+            Seed of whatever is drawn.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If this kind of student cannot take the lesson; the message says what could.
+        """
+
+
+class FittedStudent(ABC):
+    """A student that has learnt: it answers raw rows, and can be measured without them.
+
+    Parameters
+    ----------
+    task : Task
+    label : str
+        As its recipe's.
+    path : str
+        How it learnt: ``"soft cross-entropy"``, ``"squared error"``, ``"squared error of logits"``,
+        ``"weighted copies of each class"`` or ``"hard labels"``, with what else is to be said.
+    """
+
+    def __init__(self, task: Task, label: str, path: str) -> None:
+        self.task = task
+        self.label = label
+        self.path = path
+
+    @abstractmethod
+    def outputs(self, X: Any) -> np.ndarray:
+        """Return probabilities or values for raw rows, float64 of shape (n_samples, n_outputs)."""
+
+    @abstractmethod
+    def n_bytes(self) -> int:
+        """Return the bytes of the bare model: text of a booster, arrays, or a pickle."""
+
+    @abstractmethod
+    def bare(self, X: Any) -> tuple[Callable[[Any], Any], list[Any]]:
+        """Return what a single row costs: a function, and raw rows X prepared for it one by one.
+
+        Parameters
+        ----------
+        X : rows, as :meth:`outputs` takes them
+
+        Returns
+        -------
+        ask : callable
+            Predicts one prepared row on one thread, without preprocessing and validation.
+        rows : list of length n_samples
+            Prepared rows.
+        """
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities, shape (n_samples, n_classes), columns as in ``classes_``."""
+        if not self.task.is_classification:
+            raise AttributeError("A student for regression has no predict_proba.")
+        return self.outputs(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return labels or values, as scikit-learn's estimators do."""
+        outputs = self.outputs(X)
+        if self.task.has_classes:
+            return self.task.decode(outputs.argmax(axis=1))
+        return outputs if self.task.y_ndim == 2 or outputs.shape[1] > 1 else outputs[:, 0]
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels."""
+        if self.task.classes is None:
+            raise AttributeError("A student for regression has no classes_.")
+        return self.task.classes
+
+    def __repr__(self) -> str:
+        return f"<{self.label}, learnt by {self.path}>"
