@@ -14,6 +14,8 @@ _PUBLIC = {
     "BlendedRegressor": "stackens.blending",
     "ComparisonReport": "stackens.comparison",
     "CrossFit": "stackens.out_of_fold",
+    "DistilledClassifier": "stackens.distillation",
+    "DistilledRegressor": "stackens.distillation",
     "FrozenNetwork": "stackens.neural",
     "OutOfFoldTable": "stackens.out_of_fold",
     "PredictionTable": "stackens.out_of_fold",

@@ -5,6 +5,8 @@ __all__ = [
     "BaseModelTypeError",
     "BaseModelWarning",
     "ConstantPredictionWarning",
+    "DamagedCacheWarning",
+    "DistillationWarning",
     "LeakageWarning",
     "MissingExtraError",
     "OtherBasinWarning",
@@ -33,6 +35,10 @@ class LeakageWarning(StackensWarning):
     """Predictions may have been made by models that saw the answers."""
 
 
+class DamagedCacheWarning(StackensWarning):
+    """A file of a cache cannot be read, and what it held is made again."""
+
+
 class RareClassWarning(StackensWarning):
     """A class has fewer rows than there are folds, or is missing from a training part."""
 
@@ -43,6 +49,10 @@ class ConstantPredictionWarning(StackensWarning):
 
 class OtherBasinWarning(StackensWarning):
     """An average of weights is clearly worse than the models that it was made of."""
+
+
+class DistillationWarning(StackensWarning):
+    """Distilling does not pay: the plain student is given, or its teacher taught nothing."""
 
 
 class BaseModelWarning(StackensWarning):

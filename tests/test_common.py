@@ -37,6 +37,13 @@ DEFAULTS = [
     se.BlendedClassifier(CLASSIFIERS),
     se.BlendedRegressor(REGRESSORS),
 ]
+STUDENTS = [
+    se.DistilledClassifier(
+        LogisticRegression(), student=DecisionTreeClassifier(max_depth=3, random_state=0)
+    ),
+    se.DistilledRegressor(Ridge(), student=DecisionTreeRegressor(max_depth=3, random_state=0)),
+]
+DEFAULTS += STUDENTS
 # Shorter than usual, so that the tests are quick.
 NETWORKS = [
     se.TorchMLPClassifier(max_iter=20, random_state=0),
@@ -50,11 +57,14 @@ SETTINGS = [
     se.StackedRegressor(REGRESSORS, LinearRegression(), final_fit="bag"),
     se.BlendedClassifier([LogisticRegression(), LogisticRegression(C=0.1)], weighting="greedy"),
     se.BlendedRegressor(REGRESSORS, weighting=[0.25, 0.75]),
+    se.DistilledClassifier(LogisticRegression(), student="linear", augmentation=None),
+    se.DistilledRegressor(Ridge(), student="tree", augmentation=None),
 ]
 
 
 # One check gives all weight to one class: models that predict it everywhere are as they should be.
 @pytest.mark.filterwarnings("ignore::stackens.exceptions.ConstantPredictionWarning")
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.DistillationWarning")
 @pytest.mark.filterwarnings("ignore:divide by zero encountered in log:RuntimeWarning")
 @parametrize_with_checks(
     [*DEFAULTS, *SETTINGS], expected_failed_checks=lambda estimator: EXPECTED_FAILURES
@@ -63,6 +73,7 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.DistillationWarning")
 @pytest.mark.parametrize("estimator", DEFAULTS, ids=lambda e: type(e).__name__)
 @pytest.mark.parametrize(
     "check", [check_param_validation, check_dataframe_column_names_consistency]
@@ -71,6 +82,7 @@ def test_checks_that_scikit_learn_runs_on_its_own_classes(estimator, check):
     check(type(estimator).__name__, estimator)
 
 
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.DistillationWarning")
 @pytest.mark.parametrize("estimator", [*DEFAULTS, *SETTINGS], ids=repr)
 def test_arrays_and_frames_give_the_same_answer(estimator):
     rng = np.random.default_rng(0)

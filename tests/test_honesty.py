@@ -37,6 +37,7 @@ STRATEGIES = {
     **{name: name for name in MODELS},
     **{f"combiner {name}": name for name in sorted(COMBINERS)},
     "weight average": "weight average",
+    "distilled": "distilled",
     "passthrough": se.StackedClassifier([], passthrough=True),
     "tree on top": se.StackedClassifier([], DecisionTreeClassifier(max_depth=4, random_state=0)),
     "bayes on top": se.StackedClassifier([], GaussianNB(), passthrough=True),
@@ -99,6 +100,34 @@ def test_noise_scores_chance_over_50_seeds(cv, out_of_bag):
 @pytest.mark.nightly
 def test_noise_scores_chance_over_50_seeds_in_outer_folds():
     scores = [claimed(seed, outer=5).sort_index() for seed in range(50)]
+    assert np.abs(np.mean(scores, axis=0) - 0.5).max() < 0.01
+
+
+# ---------------------------------------------------------------- students
+
+
+def student_scores(seed, **settings):
+    """What a distillation of pure noise claims, with all that it searches."""
+    X, y = noise(seed, n_rows=400, n_features=10)
+    teacher = RandomForestClassifier(30, max_depth=4, random_state=0)
+    given = {"student": "tree", "scoring": "roc_auc", "guard": False, **settings}
+    found = se.DistilledClassifier(teacher, random_state=seed, **given).fit(X, y)
+    return found.report_.frame()["score"]
+
+
+@pytest.mark.parametrize("outer", [0.5, 4], ids=["hold-out", "folds"])
+def test_students_of_noise_claim_chance(outer):
+    scores = np.stack([student_scores(seed, outer=outer).sort_index() for seed in range(6)])
+    # AUC on 200 or 400 rows has a standard error of 0.041 or 0.029
+    spread = 0.041 if outer == 0.5 else 0.029
+    assert np.abs(scores.mean(axis=0) - 0.5).max() < 4 * spread / np.sqrt(6)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("outer", [0.5, 4], ids=["hold-out", "folds"])
+@pytest.mark.parametrize("student", ["tree", "auto"])
+def test_students_of_noise_claim_chance_over_50_seeds(outer, student):
+    scores = [student_scores(seed, outer=outer, student=student).sort_index() for seed in range(50)]
     assert np.abs(np.mean(scores, axis=0) - 0.5).max() < 0.01
 
 

@@ -81,10 +81,12 @@ def compare(
         :func:`stackens.weight_averaging.averageable_groups`; where there are several such
         groups, one each, as ``"weight average (mlp_a, mlp_b)"``). A list holds names: of base
         models, of combiners (such as ``"simplex"``), or of the usual strategies (such as
-        ``"stack auto"``). A dict gives each a name of its own; its values are such names,
-        unfitted Blended, Stacked or WeightAveraged estimators, or combiners. An estimator brings
-        its way of combining and the names of its base models (none means all, or those that share
-        an architecture); how these are fitted is up to the comparison.
+        ``"stack auto"``), and ``"distilled"``, a small student that the automatic stack of all
+        base models teaches. A dict gives each a name of its own; its values are such names,
+        unfitted Blended, Stacked, WeightAveraged or Distilled estimators, or combiners. An
+        estimator brings its way of combining and the names of its base models (none means all,
+        or those that share an architecture); how these are fitted is up to the comparison. A
+        Distilled estimator brings its student; its teacher is None or a Blended or Stacked one.
     scoring : str, callable or None, default=None
         Any scikit-learn scorer; greater is better. None: RMSE for regression, log loss for
         classification if all models give probabilities, otherwise ROC AUC (two classes) or
@@ -206,7 +208,7 @@ def compare(
         n_held_out=len(np.unique(np.concatenate([test for _, test in splits]))),
         n_outer=len(splits),
         combinations=frozenset(combinations),
-        without_table=frozenset(s.name for s in chosen if s.fits_itself),
+        without_table=frozenset(s.name for s in chosen if s.fits_itself or s.distils),
     )
     # Any base model can be fitted afterwards: the best may be none of the strategies.
     by_name = {name: Strategy(name, (name,)) for name in names}

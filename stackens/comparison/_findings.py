@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from stackens.evaluation import Scoring
+from stackens.evaluation import (
+    Scoring,
+    as_bytes,
+    as_number,
+    as_seconds,
+    capitalised,
+    decimals,
+)
 
 __all__ = ["Findings", "footnote", "leaderboard", "recommended", "scored_by", "sentence"]
 
@@ -54,7 +60,7 @@ def scored_by(findings: Findings) -> str:
     better = "lower" if scoring.sign < 0 else "higher"
     how = "one hold-out" if findings.n_outer == 1 else f"{findings.n_outer} outer splits"
     text = (
-        f"{_capitalised(scoring.words)} ({better} is better) on {findings.n_held_out:,} rows set "
+        f"{capitalised(scoring.words)} ({better} is better) on {findings.n_held_out:,} rows set "
         f"aside before any fit ({how})"
     )
     return f"{text}. {scoring.note}" if scoring.note else text
@@ -64,20 +70,20 @@ def leaderboard(findings: Findings) -> pd.DataFrame:
     """Return the leaderboard as text, with units."""
     frame = findings.scores
     sign = findings.scoring.sign
-    digits = _digits(frame["score_se"].median() / 10.0, frame["score"].abs().median())
+    digits = decimals(frame["score_se"].median() / 10.0, frame["score"].abs().median())
     columns = {
-        findings.scoring.words: [_number(sign * s, digits) for s in frame["score"]],
-        "± se": [_number(s, digits) for s in frame["score_se"]],
+        findings.scoring.words: [as_number(sign * s, digits) for s in frame["score"]],
+        "± se": [as_number(s, digits) for s in frame["score_se"]],
     }
     if findings.combinations and findings.best_single is not None:
         title = f"gain over {findings.best_single!r} (95% interval)"
         columns[title] = [_gain(findings, name, digits) for name in frame.index]
     columns |= {
-        "out-of-fold": [_number(sign * s, digits) for s in frame["oof_score"]],
-        "fit": [_seconds(s) for s in frame["fit_s"]],
-        "batch, per row": [_seconds(1e-6 * us) for us in frame["batch_us_per_row"]],
-        "single row": [_seconds(1e-6 * us) for us in frame["one_row_us"]],
-        "size": [_bytes(b) for b in frame["bytes"]],
+        "out-of-fold": [as_number(sign * s, digits) for s in frame["oof_score"]],
+        "fit": [as_seconds(s) for s in frame["fit_s"]],
+        "batch, per row": [as_seconds(1e-6 * us) for us in frame["batch_us_per_row"]],
+        "single row": [as_seconds(1e-6 * us) for us in frame["one_row_us"]],
+        "size": [as_bytes(b) for b in frame["bytes"]],
     }
     return pd.DataFrame(columns, index=pd.Index(frame.index.tolist()))
 
@@ -88,7 +94,7 @@ def footnote(findings: Findings) -> str:
     if not names:
         return ""
     listed = ", ".join(map(repr, names))
-    return f"No out-of-fold score for {listed}: trained on the rows, not on the out-of-fold table."
+    return f"No out-of-fold score for {listed}: trained on the rows, not on the table alone."
 
 
 def _gain(findings: Findings, name: str, digits: int) -> str:
@@ -98,7 +104,7 @@ def _gain(findings: Findings, name: str, digits: int) -> str:
     gain, low, high = map(float, findings.paired.loc[name, ["difference", "low", "high"]])
     if not math.isfinite(gain):
         return "-"
-    return f"{_number(gain, digits)} ({_number(low, digits)} to {_number(high, digits)})"
+    return f"{as_number(gain, digits)} ({as_number(low, digits)} to {as_number(high, digits)})"
 
 
 def recommended(findings: Findings) -> str:
@@ -128,27 +134,27 @@ def sentence(findings: Findings) -> str:
     """Return which strategy to use and what it gains over the best single model."""
     scoring, best = findings.scoring, str(findings.scores.index[0])
     score, se = map(float, findings.scores.loc[best, ["score", "score_se"]])
-    digits = _digits(se, score)
-    value = _number(scoring.sign * score, digits)
+    digits = decimals(se, score)
+    value = as_number(scoring.sign * score, digits)
     single = findings.best_single
     if single is None:
         return f"Use {best!r}: its {scoring.words} is {value}; no single model could be scored."
     if best not in findings.combinations and recommended(findings) == best:
         others = "no combination does better" if findings.combinations else "it scores best"
         return (
-            f"Use {best!r} alone: {others} ({scoring.words} {value} ± {_number(se, digits)} "
+            f"Use {best!r} alone: {others} ({scoring.words} {value} ± {as_number(se, digits)} "
             f"on {findings.n_held_out:,} rows set aside)."
         )
     columns = ["difference", "se", "low", "high"]
     gain, spread, low, high = map(float, findings.paired.loc[best, columns])
-    digits = max(digits, _digits(spread, gain))
-    value = _number(scoring.sign * score, digits)
-    of_single = _number(scoring.sign * findings.best_single_score, digits)
-    interval = f"95% interval {_number(low, digits)} to {_number(high, digits)}"
+    digits = max(digits, decimals(spread, gain))
+    value, gained = as_number(scoring.sign * score, digits), as_number(gain, digits)
+    of_single = as_number(scoring.sign * findings.best_single_score, digits)
+    interval = f"95% interval {as_number(low, digits)} to {as_number(high, digits)}"
     if recommended(findings) == best:
         direction = "below" if scoring.sign < 0 else "above"
         return (
-            f"Use {best!r}: its {scoring.words} of {value} is {_number(gain, digits)} {direction} "
+            f"Use {best!r}: its {scoring.words} of {value} is {gained} {direction} "
             f"that of {single!r}, the best single model ({interval}, {findings.n_held_out:,} rows "
             f"set aside){_cost(findings, best, single)}."
         )
@@ -157,44 +163,6 @@ def sentence(findings: Findings) -> str:
     if gain <= 0:
         return f"{text}: no strategy does better (the best, {best!r}, has {value})."
     return (
-        f"{text}: what {best!r} gains ({value}, a difference of {_number(gain, digits)}) is within "
+        f"{text}: what {best!r} gains ({value}, a difference of {gained}) is within "
         f"noise ({interval}, {findings.n_held_out:,} rows set aside)."
     )
-
-
-def _capitalised(words: str) -> str:
-    return words[:1].upper() + words[1:]
-
-
-def _digits(spread: Any, value: Any) -> int:
-    """Return decimals that show two digits of the spread, or four of the value.
-
-    A spread that is only rounding does not count.
-    """
-    if math.isfinite(spread) and spread > 1e-9 * abs(value):
-        return max(0, 1 - math.floor(math.log10(spread)))
-    if value and math.isfinite(value):
-        return max(0, 3 - math.floor(math.log10(abs(value))))
-    return 3
-
-
-def _number(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
-
-
-def _seconds(seconds: float) -> str:
-    if not math.isfinite(seconds):
-        return "-"
-    for factor, unit in ((1.0, "s"), (1e3, "ms")):
-        if seconds * factor >= 1.0:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
-
-
-def _bytes(n_bytes: float) -> str:
-    if not math.isfinite(n_bytes):
-        return "-"
-    for factor, unit in ((1e-9, "GB"), (1e-6, "MB"), (1e-3, "kB")):
-        if n_bytes * factor >= 1.0:
-            return f"{n_bytes * factor:.3g} {unit}"
-    return f"{n_bytes:.0f} B"

@@ -59,5 +59,5 @@ def fit_on_rows(
 
 
 def what_predicts(estimator: Any) -> Any:
-    """Return the part of a fitted estimator that is needed to predict: the averaged model."""
-    return getattr(estimator, "model_", estimator)
+    """Return the part of a fitted estimator that predicts: the averaged model, or the student."""
+    return getattr(estimator, "model_", getattr(estimator, "student_", estimator))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from stackens._core._task import Task
 from stackens.combiners import Combiner, cross_fitted_predictions
@@ -15,7 +16,7 @@ from stackens.comparison._strategies import Strategy, named
 from stackens.evaluation import Answers
 from stackens.out_of_fold import CrossFit, OutOfFoldTable, PredictionTable, seeded_clone
 
-__all__ = ["FittedStrategy", "check_strategies", "fit_strategy"]
+__all__ = ["FittedStrategy", "check_strategies", "distil_table", "fit_strategy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,30 @@ def fit_strategy(strategy: Strategy, fitted: CrossFit, random_state: int | None)
         values = cross_fitted_predictions(combiner, table)
     answers = Answers(values, _response(combiner, fitted.task))
     return FittedStrategy(combiner, names, seconds, answers)
+
+
+def distil_table(strategy: Strategy, fitted: CrossFit, options: Mapping[str, Any]) -> Any:
+    """Return the student of a strategy, taught by the table of a cross-fit.
+
+    Parameters
+    ----------
+    strategy : Strategy
+    fitted : CrossFit
+    options : mapping of str to object
+        Its ``random_state`` is given to a student without one of its own.
+
+    Raises
+    ------
+    ValueError
+        If the cross-fit has none of its models.
+    """
+    names = [name for name in fitted.names if name in strategy.models]
+    if not names:
+        raise ValueError("no base model is left to teach it")
+    estimator = clone(strategy.estimator)
+    if estimator.random_state is None:
+        estimator.set_params(random_state=options["random_state"])
+    return estimator.fit_from(fitted.select(names))
 
 
 def check_strategies(strategies: Sequence[Strategy], table: OutOfFoldTable) -> None:

@@ -14,7 +14,12 @@ from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
 from stackens.comparison._cost import measure_costs
 from stackens.comparison._fit_on_rows import fit_on_rows, what_predicts
-from stackens.comparison._fit_on_table import FittedStrategy, check_strategies, fit_strategy
+from stackens.comparison._fit_on_table import (
+    FittedStrategy,
+    check_strategies,
+    distil_table,
+    fit_strategy,
+)
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._strategies import Strategy
 from stackens.evaluation import Answers, Cost, HeldOut, inner_cv
@@ -110,6 +115,13 @@ def run_split(
                     warnings.simplefilter("ignore", OtherBasinWarning)  # its score will tell
                     estimator = fit_on_rows(strategy, known, fitted.failures, verbose)
                 seconds = time.perf_counter() - start
+                _record_estimator(run, strategy.name, estimator, seconds, X_test, fitted.task)
+                models[strategy.name] = what_predicts(estimator)
+            elif strategy.distils:
+                start = time.perf_counter()
+                estimator = distil_table(strategy, fitted, inputs.options)
+                seconds = time.perf_counter() - start
+                seconds += sum(fitted.fit_seconds[m] for m in fitted.names if m in strategy.models)
                 _record_estimator(run, strategy.name, estimator, seconds, X_test, fitted.task)
                 models[strategy.name] = what_predicts(estimator)
             else:

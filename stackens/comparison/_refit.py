@@ -9,9 +9,11 @@ from sklearn.base import clone
 
 from stackens.blending import BlendedClassifier, BlendedRegressor
 from stackens.comparison._fit_on_rows import fit_on_rows
+from stackens.comparison._fit_on_table import distil_table
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._strategies import Strategy
 from stackens.out_of_fold import (
+    CrossFit,
     FoldBag,
     choose_response,
     cross_fit,
@@ -49,6 +51,9 @@ class Refit:
         strategy, inputs = self.strategies[name], self.inputs
         if strategy.fits_itself:
             return fit_on_rows(strategy, inputs, self.failed, self.verbose)
+        if strategy.distils:
+            kept = [pair for pair in inputs.pairs if pair[0] in set(strategy.models) - self.failed]
+            return distil_table(strategy, self._cross_fit(kept, {}), inputs.options)
         ensemble = strategy.ensemble
         if ensemble is None:
             (model,) = strategy.models
@@ -86,9 +91,13 @@ class Refit:
         return model
 
     def _bag(self, name: str) -> FoldBag:
+        pair = (name, dict(self.inputs.pairs)[name])
+        return self._cross_fit([pair], {"final_fit": "bag"}).models[name]
+
+    def _cross_fit(self, pairs: list[tuple[str, Any]], changes: dict[str, Any]) -> CrossFit:
         inputs = self.inputs
-        fitted = cross_fit(
-            [(name, dict(inputs.pairs)[name])],
+        return cross_fit(
+            pairs,
             inputs.X,
             inputs.y,
             cv=inputs.cv,
@@ -96,6 +105,5 @@ class Refit:
             sample_weight=inputs.sample_weight,
             classification=inputs.task.is_classification,
             verbose=self.verbose,
-            **{**inputs.options, "final_fit": "bag"},
+            **{**inputs.options, **changes},
         )
-        return fitted.models[name]

@@ -14,6 +14,7 @@ from sklearn.base import clone, is_classifier
 from stackens._core._task import Task
 from stackens.blending import BlendedClassifier, BlendedRegressor
 from stackens.combiners import COMBINERS, Combiner, WeightedCombiner
+from stackens.distillation import DistilledClassifier, DistilledRegressor
 from stackens.ensemble import OutOfFoldEnsemble
 from stackens.out_of_fold import PredictionTable, is_dropped
 from stackens.stacking import StackedClassifier, StackedRegressor
@@ -28,6 +29,7 @@ __all__ = ["Strategy", "named", "resolve_strategies"]
 # Names of combiners that are a mean of models; the others learn more than weights.
 _BLENDS = ("best", "greedy", "simplex", "uniform", "vote")
 _AVERAGE, _AVERAGED = "weight average", (WeightAveragedClassifier, WeightAveragedRegressor)
+_STUDENT, _DISTILLED = "distilled", (DistilledClassifier, DistilledRegressor)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +43,8 @@ class Strategy:
         The base models that it uses.
     estimator : estimator or None, default=None
         The unfitted combination, with its base models; None for a base model alone. A blend or
-        a stack is fitted on the table of out-of-fold predictions, any other estimator by itself
-        on the rows.
+        a stack is fitted on the table of out-of-fold predictions, a student on the rows and the
+        table, any other estimator by itself on the rows.
     """
 
     name: str
@@ -56,8 +58,13 @@ class Strategy:
 
     @property
     def fits_itself(self) -> bool:
-        """Whether it is an estimator that is fitted on the rows."""
-        return self.estimator is not None and self.ensemble is None
+        """Whether it is an estimator that is fitted on the rows alone."""
+        return self.estimator is not None and self.ensemble is None and not self.distils
+
+    @property
+    def distils(self) -> bool:
+        """Whether it is a student that a combination of the base models teaches."""
+        return isinstance(self.estimator, _DISTILLED)
 
 
 @contextmanager
@@ -208,6 +215,8 @@ class _Resolver:
                 f"{value!r:.200}. Give the strategy another name."
             )
         estimator = clone(self._estimator(value))
+        if isinstance(estimator, _DISTILLED):
+            return self._distilled(name, estimator)
         averaged = isinstance(estimator, _AVERAGED)
         pairs = estimator._pairs
         if not pairs:
@@ -231,6 +240,27 @@ class _Resolver:
             estimator._validate_params()
             estimator._check_combiner(self.sample_weight)
         return Strategy(name, self._readable(estimator, kept), estimator)
+
+    def _distilled(self, name: str, estimator: Any) -> Strategy:
+        """Return a student whose teacher combines the base models that are compared."""
+        teacher = estimator.teacher
+        if teacher is not None and not isinstance(teacher, OutOfFoldEnsemble):
+            raise ValueError(
+                f"The teacher of the strategy {name!r} must be made of the models that are "
+                f"compared. Got {teacher!r:.200}. Use None for the automatic combination of all, "
+                "or an unfitted Blended or Stacked estimator."
+            )
+        pairs = list(self.models.items())
+        with named(name):
+            estimator._validate_params()
+            if teacher is not None and teacher._pairs:
+                pairs = teacher._pairs
+                self._check_same(name, pairs)
+        kept = [model for model, found in pairs if not is_dropped(found)]
+        if teacher is None:
+            return Strategy(name, tuple(kept), estimator)
+        combined = self.strategy(f"{name}'s teacher", clone(teacher))
+        return Strategy(name, combined.models, estimator.set_params(teacher=combined.estimator))
 
     def _check_same(self, name: str, pairs: list[tuple[str, Any]]) -> None:
         """Raise on models of a combination that are not those compared."""
@@ -259,6 +289,8 @@ class _Resolver:
                 return self.averages[value]
             if value == _AVERAGE:
                 return self.average()
+            if value == _STUDENT:
+                return DistilledClassifier(None) if classify else DistilledRegressor(None)
             value = self.usual().get(value, value)
             if value not in COMBINERS:
                 raise _unknown(value, self.names)
@@ -270,7 +302,7 @@ class _Resolver:
             if isinstance(value, WeightedCombiner):
                 return blended([], weighting=value)
             return stacked([], final_estimator=value)
-        if not isinstance(value, (OutOfFoldEnsemble, *_AVERAGED)):
+        if not isinstance(value, (OutOfFoldEnsemble, *_AVERAGED, *_DISTILLED)):
             raise _unknown(value, self.names)
         if is_classifier(value) != classify:
             raise ValueError(
@@ -300,7 +332,8 @@ class _Resolver:
 def _unknown(value: Any, names: tuple[str, ...]) -> ValueError:
     return ValueError(
         "The 'strategies' parameter of compare must be None, a list of names, or a dict from "
-        "names to a combiner's name, a base model's name, an unfitted Blended, Stacked or "
-        f"WeightAveraged estimator or a combiner. Got {value!r:.200}. The names are "
-        f"{[*sorted(COMBINERS), _AVERAGE]} and those of the base models, {list(names)}."
+        "names to a combiner's name, a base model's name, an unfitted Blended, Stacked, "
+        "WeightAveraged or Distilled estimator or a combiner. Got "
+        f"{value!r:.200}. The names are {[*sorted(COMBINERS), _AVERAGE, _STUDENT]} and those of "
+        f"the base models, {list(names)}."
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stackens._core._optional import require
+from stackens.displays._placing import limits, name_beside, too_far
 
 __all__ = ["ScoreLatencyDisplay"]
 
@@ -16,14 +17,10 @@ __all__ = ["ScoreLatencyDisplay"]
 _COLOURS: dict[Any, str] = {False: "#4c72b0", True: "#c44e52"}
 _KINDS: dict[Any, str] = {False: "base model", True: "combination"}
 _MARKERS: dict[Any, str] = {False: "o", True: "D"}
-# What lies further out than this many typical distances, and than the floor, may be too far.
-_TYPICAL_DISTANCES = 5.0
+# Points that are no further out are never too far.
 _FLOOR_ERRORS, _FLOOR_DECADES = 8.0, 1.5
-_MARGIN = 0.08  # of the range of what is shown
 _NARROWEST = 1.2  # decades of latency
 _FEW_DECADES = 2.0  # with room for numbers between
-_LABEL_LINES = 1.45  # between the middles of two labels, in sizes of their font
-_LABEL_SIZE = 8.3  # points
 
 
 class ScoreLatencyDisplay:
@@ -102,7 +99,7 @@ class ScoreLatencyDisplay:
         if len(shown):
             points = self._place(shown)
             self._draw(points)
-            self._label(points)
+            name_beside(ax, points.assign(colour=points["combination"].map(_COLOURS)))
         return self
 
     def _name_axes(self) -> None:
@@ -125,11 +122,11 @@ class ScoreLatencyDisplay:
         shown = shown.iloc[np.argsort(merit, kind="stable")]
         score, error = shown["score"], shown["score_se"].fillna(0.0)
         decade = np.log10(1e-6 * shown["batch_us_per_row"].clip(lower=1e-3))  # of seconds
-        bad = _too_far((score - score.iloc[-1]).abs(), _FLOOR_ERRORS * error.median())
+        bad = too_far((score - score.iloc[-1]).abs(), _FLOOR_ERRORS * error.median())
         off = decade - decade.median()
-        far = _too_far(off.abs(), _FLOOR_DECADES)
-        x = _limits(decade[~far], decade[~far], _NARROWEST)
-        y = _limits((score - error)[~bad], (score + error)[~bad], 0.0)
+        far = too_far(off.abs(), _FLOOR_DECADES)
+        x = limits(decade[~far], decade[~far], _NARROWEST)
+        y = limits((score - error)[~bad], (score + error)[~bad], 0.0)
         self.ax_.set_xlim(10.0 ** x[0], 10.0 ** x[1])
         self.ax_.set_ylim(*(y[::-1] if self.lower_is_better else y))
         ticker = require("matplotlib.ticker", extra="plot", purpose="report.plot()")
@@ -171,34 +168,6 @@ class ScoreLatencyDisplay:
         if points["combination"].nunique() > 1:
             self.ax_.legend(loc="best", frameon=False, fontsize="small")
 
-    def _label(self, points: pd.DataFrame) -> None:
-        """Write the names in a column right of the axes, in the order of their points."""
-        bottom, top = self.ax_.get_ylim()
-        heights = (points["y"].to_numpy() - bottom) / (top - bottom)
-        inches = self.ax_.get_position().height * self.figure_.get_size_inches()[1]
-        gap = _LABEL_LINES * _LABEL_SIZE / (72.0 * inches)
-        for height, point in zip(_spread(heights, gap), points.itertuples(), strict=True):
-            self.ax_.annotate(
-                point.label,
-                xy=(point.x, point.y),
-                xycoords="data",
-                xytext=(1.03, height),
-                textcoords="axes fraction",
-                va="center",
-                ha="left",
-                fontsize=_LABEL_SIZE,
-                color=_COLOURS[point.combination],
-                annotation_clip=False,
-                arrowprops={
-                    "arrowstyle": "-",
-                    "color": "0.8",
-                    "linewidth": 0.7,
-                    "relpos": (0.0, 0.5),
-                    "shrinkB": 4,
-                },
-                zorder=2,
-            )
-
     def _repr_png_(self) -> bytes | None:
         """Show the picture in a notebook without touching pyplot."""
         if not hasattr(self, "figure_"):
@@ -206,43 +175,3 @@ class ScoreLatencyDisplay:
         file = BytesIO()
         self.figure_.savefig(file, format="png", dpi=110)
         return file.getvalue()
-
-
-def _too_far(distances: pd.Series, floor: float) -> pd.Series:
-    """Return which points squeeze the others; none if without them the axis is hardly shorter."""
-    reach = max(_TYPICAL_DISTANCES * distances.median(), floor)
-    return (distances > reach) & (distances.max() > 2.0 * reach)
-
-
-def _limits(low: pd.Series, high: pd.Series, narrowest: float) -> tuple[float, float]:
-    """Return limits around what is shown, with a margin."""
-    middle, half = (high.max() + low.min()) / 2.0, (high.max() - low.min()) / 2.0
-    half = max(half, narrowest / 2.0, 1e-6 * abs(middle), 1e-9) * (1.0 + 2.0 * _MARGIN)
-    return middle - half, middle + half
-
-
-def _spread(heights: np.ndarray, gap: float) -> np.ndarray:
-    """Move heights between 0 and 1 apart until neighbours are a gap away, keeping their order.
-
-    More than fit are placed at equal distances.
-    """
-    n = len(heights)
-    if n < 2 or gap * (n - 1) >= 1.0:
-        gap = 1.0 / (n - 1) if n > 1 else gap
-    order = np.argsort(heights, kind="stable")
-    # The least-squares positions under a smallest distance are an isotonic regression of what is
-    # left after the distances are taken off.
-    steps = gap * np.arange(n)
-    base = heights[order] - steps
-    blocks: list[list[float]] = []
-    for value in base:
-        blocks.append([value, 1.0])
-        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
-            mean, size = blocks.pop()
-            below, count = blocks[-1]
-            blocks[-1] = [(below * count + mean * size) / (count + size), count + size]
-    fitted = np.concatenate([np.full(int(size), mean) for mean, size in blocks])
-    fitted = np.clip(fitted, 0.0, max(0.0, 1.0 - steps[-1]))
-    placed = np.empty(n)
-    placed[order] = fitted + steps
-    return placed

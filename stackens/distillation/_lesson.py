@@ -10,8 +10,11 @@ import numpy as np
 from stackens._core._losses import PROBABILITY_FLOOR
 from stackens._core._rows import take_rows
 from stackens._core._task import Task
+from stackens.distillation._pinball import pinball_losses
 
-__all__ = ["Lesson", "softened"]
+__all__ = ["LOGIT_FLOOR", "Lesson", "centred_logits", "softened"]
+
+LOGIT_FLOOR = 1e-4  # of probabilities whose logits are learnt by squared error
 
 Loss = Literal["cross_entropy", "squared_logits", "squared_error", "pinball"]
 
@@ -112,7 +115,7 @@ class Lesson:
         return whole.take(~self.stopping), whole.take(self.stopping)
 
     def mean_loss(self, outputs: np.ndarray) -> float:
-        """Return the weighted mean loss of a student's outputs at temperature 1.
+        """Return the weighted mean of what a student minimises, without its own penalties.
 
         Parameters
         ----------
@@ -120,17 +123,35 @@ class Lesson:
             Probabilities or values.
         """
         if self.task.is_classification:
-            losses = -(self.targets * np.log(np.clip(outputs, PROBABILITY_FLOOR, None))).sum(axis=1)
+            losses = self._class_losses(outputs)
         elif self.loss == "pinball":
-            share = self.soft_share
-            soft, hard = (np.where(np.isfinite(t), t, 0.0) for t in (self.soft, self.hard))
-            error = hard - outputs
-            levels = np.asarray(self.quantiles)
-            pinball = np.maximum(levels * error, (levels - 1.0) * error).mean(axis=1)
+            share, soft, hard = self._parts_of_targets()
+            pinball = pinball_losses(outputs, hard, self.quantiles)
             losses = share * ((outputs - soft) ** 2).mean(axis=1) + (1.0 - share) * pinball
         else:
             losses = ((outputs - self.targets) ** 2).mean(axis=1)
         return float(np.average(losses, weights=self.weight))
+
+    def _class_losses(self, outputs: np.ndarray) -> np.ndarray:
+        if self.loss == "cross_entropy" and self.temperature == 1.0:
+            return _cross_entropy(self.targets, outputs)
+        share, soft, hard = self._parts_of_targets()
+        if self.loss == "squared_logits":
+            error = centred_logits(outputs) - centred_logits(soft)
+            of_teacher = (error * error).mean(axis=1)
+        else:
+            soft, answer = softened(soft, self.temperature), softened(outputs, self.temperature)
+            of_teacher = self.temperature**2 * _cross_entropy(soft, answer)
+        return share * of_teacher + (1.0 - share) * _cross_entropy(hard, outputs)
+
+    def _parts_of_targets(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the teacher's share of each row and both targets, 0 where one is not known."""
+        soft, hard = (np.where(np.isfinite(part), part, 0.0) for part in (self.soft, self.hard))
+        return self.soft_share, soft, hard
+
+
+def _cross_entropy(targets: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    return -(targets * np.log(np.clip(outputs, PROBABILITY_FLOOR, None))).sum(axis=1)
 
 
 def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -141,3 +162,13 @@ def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     logs -= logs.max(axis=1, keepdims=True)
     np.exp(logs, out=logs)
     return logs / logs.sum(axis=1, keepdims=True)
+
+
+def centred_logits(probabilities: np.ndarray) -> np.ndarray:
+    """Return logarithms of probabilities whose mean in each row is zero.
+
+    Probabilities under `LOGIT_FLOOR` are raised to it: otherwise those that are about zero, and
+    the exact number does not matter, would decide what a squared error learns.
+    """
+    logs = np.log(np.clip(probabilities, LOGIT_FLOOR, None))
+    return logs - logs.mean(axis=1, keepdims=True)

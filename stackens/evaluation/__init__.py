@@ -12,6 +12,7 @@ from stackens.evaluation._scoring import (
     score_answers,
 )
 from stackens.evaluation._statistics import Evaluation, HeldOut, differences, evaluate
+from stackens.evaluation._words import as_bytes, as_number, as_seconds, capitalised, decimals
 
 __all__ = [
     "Answers",
@@ -20,8 +21,13 @@ __all__ = [
     "HeldOut",
     "RowScores",
     "Scoring",
+    "as_bytes",
+    "as_number",
+    "as_seconds",
+    "capitalised",
     "check_scoring",
     "cost_of",
+    "decimals",
     "differences",
     "evaluate",
     "inner_cv",

@@ -68,12 +68,15 @@ class Scoring:
     by_name : bool, default=True
         Whether it is scikit-learn's own. A callable may have the name of one and do something
         else.
+    rows : callable or None, default=None
+        Makes the terms of a metric that is none of scikit-learn's, as :func:`row_scores` does.
     """
 
     name: str
     scorer: Callable[..., float]
     note: str = ""
     by_name: bool = True
+    rows: Callable[..., RowScores | None] | None = None
 
     @property
     def words(self) -> str:
@@ -269,7 +272,7 @@ def row_scores(
     DeLong, DeLong & Clarke-Pearson (1988). Comparing the areas under two or more correlated
     receiver operating characteristic curves. Biometrics 44(3), 837-845.
     """
-    make = _ROW_METRICS.get(scoring.name)
+    make = scoring.rows or _ROW_METRICS.get(scoring.name)
     if make is None or not scoring.by_name:
         return None
     return make(answers, task.encode(y), task, weights)

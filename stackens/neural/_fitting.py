@@ -23,9 +23,16 @@ from stackens.neural._moving_average import (
 from stackens.neural._network import InputLayer, TabularNetwork, initialise
 from stackens.neural._table import TargetRows, bin_edges
 from stackens.neural._threads import torch_threads
-from stackens.neural._training import Rows, Training, train
+from stackens.neural._training import Loss, Rows, Training, train
 
-__all__ = ["device_named", "loaded", "new_network", "outputs", "train_network"]
+__all__ = [
+    "device_named",
+    "loaded",
+    "new_network",
+    "outputs",
+    "train_network",
+    "usual_batch_size",
+]
 
 _ROWS_AT_ONCE = 4096
 _SMALL_BATCH, _USUAL_BATCH, _LARGE_BATCH = 16, 256, 1024
@@ -40,13 +47,18 @@ def new_network(
     activation: str,
     n_bins: int,
     seed: int,
+    first_outputs: np.ndarray | None = None,
 ) -> TabularNetwork:
-    """Build an untrained network whose first prediction is the mean or the class frequencies."""
+    """Build an untrained network.
+
+    It first says `first_outputs`; None is the logarithm of the class frequencies, or zero, the
+    mean of standardised numbers.
+    """
     positions = {position for position, _ in code_columns}
     edges = bin_edges(rows.table, rows.weights, n_bins, positions)
     inputs = InputLayer(rows.table.shape[1], edges, code_columns)
     network = TabularNetwork(inputs, hidden, n_outputs, activation)
-    bias = np.zeros(n_outputs)
+    bias = np.zeros(n_outputs) if first_outputs is None else first_outputs
     if rows.target.ndim == 1:
         totals = np.bincount(rows.target, rows.weights, minlength=n_outputs)
         bias = np.log(totals / totals.sum())
@@ -77,6 +89,7 @@ def train_network(
     n_jobs: int | None,
     seed: int,
     on_epoch: Callable[[nn.Module, int, float | None], object] | None,
+    loss: Loss | None = None,
     **settings: Any,
 ) -> tuple[TabularNetwork, Training]:
     """Train a network and bring it back to the CPU.
@@ -85,11 +98,14 @@ def train_network(
     ----------
     network : TabularNetwork
     rows, validation : TargetRows
-        Class codes for cross-entropy, standardised numbers for the squared error.
+        Class codes, standardised numbers, or whatever `loss` reads.
     batch_size, weight_decay : number or "auto"
     dropout : float
     average : {"ema", "swa", "last_n"} or None
     epochs, device, n_jobs, seed, on_epoch
+    loss : callable or None, default=None
+        As for :func:`stackens.neural.train`. None is cross-entropy for class codes, otherwise the
+        squared error.
     **settings
         The rest, as for :func:`stackens.neural.train`.
     """
@@ -97,7 +113,7 @@ def train_network(
     network = network.to(place)
     network.set_dropout(dropout, torch.Generator(place).manual_seed(seed))
     if batch_size == "auto":
-        batch_size = _batch_size(len(rows))
+        batch_size = usual_batch_size(len(rows))
     if weight_decay == "auto":
         weight_decay = min(3.0, 1000 / len(rows))
     keeper, every, start = _averaging(average, network, epochs)
@@ -105,7 +121,7 @@ def train_network(
         history = train(
             network,
             _tensors(rows),
-            cross_entropy if rows.target.ndim == 1 else squared_error,
+            loss or (cross_entropy if rows.target.ndim == 1 else squared_error),
             epochs=epochs,
             batch_size=int(batch_size),
             weight_decay=float(weight_decay),
@@ -159,7 +175,7 @@ def _tensors(rows: TargetRows) -> Rows:
     )
 
 
-def _batch_size(n_rows: int) -> int:
+def usual_batch_size(n_rows: int) -> int:
     """About ten steps an epoch, between 16 and 256 rows each; more rows from 50,000 on."""
     wanted = max(_SMALL_BATCH, min(n_rows / 10, _USUAL_BATCH), min(n_rows / 200, _LARGE_BATCH))
     return 2 ** int(math.log2(wanted))

@@ -11,7 +11,8 @@ from stackens.out_of_fold._members import (
     seeded_clone,
     validate_estimators,
 )
-from stackens.out_of_fold._responses import choose_response, respond
+from stackens.out_of_fold._policy import final_step
+from stackens.out_of_fold._responses import choose_response, estimator_type, respond
 from stackens.out_of_fold._routing import add_members, weight_params
 from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable
 
@@ -27,6 +28,8 @@ __all__ = [
     "choose_response",
     "cross_fit",
     "estimator_pairs",
+    "estimator_type",
+    "final_step",
     "is_dropped",
     "make_folds",
     "model_error",

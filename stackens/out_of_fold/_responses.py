@@ -12,6 +12,7 @@ from sklearn.utils import get_tags
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
+from stackens.out_of_fold._policy import final_step
 from stackens.out_of_fold._table import Response
 
 __all__ = [
@@ -57,6 +58,8 @@ def choose_response(name: str, estimator: Any, stack_method: str, task: Task) ->
             is_value = method == "predict" and task.is_classification
             is_value = is_value and estimator_type(estimator) == "regressor"
             return "value" if is_value else method  # type: ignore[return-value]
+    if getattr(final_step(estimator), "final_estimator", estimator) is None:
+        return wanted[0]  # type: ignore[return-value]  # a stack that makes its default in fit
     raise ValueError(
         f"Underlying estimator {name} does not implement the method {' or '.join(wanted)}. "
         f"Got a {type(estimator).__name__}. Choose another stack_method, or leave the model out."

@@ -128,8 +128,7 @@ def test_why_there_is_no_out_of_fold_score():
     assert footnote(found) == ""
     apart = replace(found, without_table=frozenset({"soup", "blend"}))
     assert footnote(apart) == (
-        "No out-of-fold score for 'blend', 'soup': trained on the rows, not on the out-of-fold "
-        "table."
+        "No out-of-fold score for 'blend', 'soup': trained on the rows, not on the table alone."
     )
     bare = replace(apart, scores=apart.scores.assign(oof_score=[np.nan, np.nan, 0.7]))
     assert leaderboard(bare)["out-of-fold"].tolist() == ["-", "-", "0.7000"]

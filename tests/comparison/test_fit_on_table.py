@@ -5,15 +5,15 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import stackens as se
 from stackens._core._task import Task
 from stackens.combiners import cross_fitted_predictions
-from stackens.comparison._fit_on_table import fit_strategy
+from stackens.comparison._fit_on_table import distil_table, fit_strategy
 from stackens.comparison._strategies import resolve_strategies
 
 X, Y = make_classification(200, 6, random_state=0)
@@ -101,3 +101,63 @@ def test_columns_that_are_missing_are_found_before_anything_is_fitted(monkeypatc
     with pytest.raises(ValueError, match="'passthrough' parameter") as caught:
         se.compare(dict(PAIRS), X, Y, strategies={"fancy": stack}, outer=0.3)
     assert caught.value.__notes__ == ["This is about the strategy 'fancy' of compare."]
+
+
+# ---------------------------------------------------------------- students
+
+
+def test_a_student_learns_from_the_table_of_its_models_alone():
+    fitted = se.cross_fit(PAIRS, X, Y, random_state=0)
+    blend = se.BlendedClassifier([("nb", GaussianNB())], weighting="uniform")
+    small = se.DistilledClassifier(blend, student="tree")
+    (strategy,) = resolve({"small": small})
+    assert strategy.distils
+    assert strategy.models == ("nb",)
+    found = distil_table(strategy, fitted, {"random_state": 3})
+    np.testing.assert_array_equal(found.teacher_.soft.shape, (200, 2))
+    assert found.random_state == 3
+    own = clone(small).set_params(random_state=3).fit_from(fitted.select(["nb"]))
+    np.testing.assert_array_equal(found.predict_proba(X), own.predict_proba(X))
+    with pytest.raises(ValueError, match="no base model"):
+        distil_table(strategy, fitted.select(["tree"]), {"random_state": 0})
+
+
+def test_a_student_stands_on_the_leaderboard_with_its_own_cost():
+    report = se.compare(
+        dict(PAIRS), X, Y, strategies=["nb", "tree", "simplex", "distilled"], random_state=0
+    )
+    frame = report.frame()
+    assert np.isfinite(frame["score"]).all()
+    assert np.isnan(frame.loc["distilled", "oof_score"])
+    assert frame.loc["distilled", "fit_s"] > frame.loc["tree", "fit_s"]
+    assert "'distilled'" in str(report)
+    again = se.compare(
+        dict(PAIRS), X, Y, strategies=["nb", "tree", "simplex", "distilled"], random_state=0
+    )
+    assert again.frame().loc["distilled", "score"] == frame.loc["distilled", "score"]
+
+
+def test_the_best_student_is_fitted_on_all_rows():
+    report = se.compare(dict(PAIRS), X, Y, strategies=["distilled"], outer=0.3, random_state=0)
+    refit = report.best_estimator_
+    assert len(refit.teacher_.soft) == 200
+    assert refit.predict(X[:3]).shape == (3,)
+
+
+def test_students_of_regressors():
+    rng = np.random.default_rng(0)
+    models = {"ridge": Ridge(), "tree": DecisionTreeRegressor(max_depth=4, random_state=0)}
+    target = X[:, 0] + rng.normal(size=200)
+    frame = se.compare(models, X, target, strategies=["uniform", "distilled"], outer=0.3).frame()
+    assert np.isfinite(frame.loc["distilled", "score"])
+
+
+def test_teachers_must_be_made_of_the_models_compared():
+    for teacher, message in (
+        (RandomForestClassifier(), "must be made of the models"),
+        (se.StackedClassifier([("other", GaussianNB())]), "must combine models that are compared"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            resolve({"small": se.DistilledClassifier(teacher)})
+    with pytest.raises(ValueError, match="'temperature' parameter"):
+        resolve({"small": se.DistilledClassifier(None, temperature=-1)})

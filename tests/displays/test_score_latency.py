@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from stackens.displays import ScoreLatencyDisplay
-from stackens.displays._score_latency import _spread
 
 matplotlib = pytest.importorskip("matplotlib")
 Text = pytest.importorskip("matplotlib.text").Text
@@ -186,18 +185,3 @@ ScoreLatencyDisplay(pd.DataFrame(columns, index=["a"])).plot()
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-@pytest.mark.parametrize("n", [1, 2, 5, 12, 40])
-def test_spread_keeps_order_and_distance(n):
-    heights = np.random.default_rng(n).random(n) ** 3
-    placed = _spread(heights, 0.05)
-    assert placed.min() >= 0
-    assert placed.max() <= 1 + 1e-12
-    order = np.argsort(heights, kind="stable")
-    gap = 0.05 if 0.05 * (n - 1) < 1 else 1 / (n - 1)
-    assert (np.diff(placed[order]) >= gap - 1e-12).all()
-
-
-def test_spread_leaves_what_is_apart():
-    np.testing.assert_allclose(_spread(np.array([0.9, 0.1, 0.5]), 0.1), [0.9, 0.1, 0.5])

@@ -39,6 +39,23 @@ def test_the_loss_of_the_mixture_is_the_mixture_of_the_losses():
     assert whole == pytest.approx(0.3 * soft + 0.7 * hard)
 
 
+def test_a_temperature_softens_both_sides_and_squares_in():
+    outputs = np.array([[0.3, 0.7]] * 4)
+    found = lesson(temperature=3.0, soft_weight=1.0)
+    soft, answer = softened(found.soft[:3], 3.0), softened(outputs[:3], 3.0)
+    of_teacher = -9.0 * (soft * np.log(answer)).sum(axis=1)
+    assert found.mean_loss(outputs) == pytest.approx((of_teacher.sum() - np.log(0.7)) / 4)
+
+
+def test_logits_are_compared_where_the_teacher_speaks():
+    teacher = lesson().soft[:3]
+    assert lesson(loss="squared_logits", soft_weight=1.0).take(np.arange(3)).mean_loss(
+        teacher
+    ) == pytest.approx(0.0)
+    plain = lesson(loss="squared_logits", soft_weight=0.0).take(np.arange(2))
+    assert plain.mean_loss(teacher[:2]) == pytest.approx(-np.log([0.6, 0.9]).mean())
+
+
 def test_weights_count_as_copies():
     outputs = np.array([[0.3, 0.7], [0.6, 0.4], [0.5, 0.5], [0.1, 0.9]])
     copies = np.array([0, 0, 0, 1, 2, 3])

@@ -9,12 +9,12 @@ torch = pytest.importorskip("torch")
 
 from stackens.neural._fitting import (  # noqa: E402
     _averaging,
-    _batch_size,
     device_named,
     loaded,
     new_network,
     outputs,
     train_network,
+    usual_batch_size,
 )
 from stackens.neural._table import TargetRows  # noqa: E402
 
@@ -58,6 +58,20 @@ def test_the_first_prediction_is_the_frequency_or_the_mean():
     total = np.bincount(CLASSES.target) * [1, 2]
     np.testing.assert_allclose(np.exp(said), np.tile(total / total.sum(), (N, 1)), rtol=1e-6)
     assert not outputs(network(NUMBERS), TABLE, "cpu", None).any()
+
+
+def test_the_first_prediction_can_be_given():
+    said = outputs(network(NUMBERS, first_outputs=np.array([0.5, -2.0])), TABLE, "cpu", None)
+    np.testing.assert_allclose(said, np.tile([0.5, -2.0], (N, 1)))
+
+
+def test_a_loss_can_be_given():
+    def from_seven(outputs, columns):
+        return (outputs - columns - 7).square().mean(dim=1)
+
+    rows = TargetRows(TABLE, np.zeros((N, 1)), np.ones(N))
+    net, _ = trained(rows, network(rows, 1), epochs=60, learning_rate=0.1, loss=from_seven)
+    np.testing.assert_allclose(outputs(net, TABLE, "cpu", None), 7.0, atol=0.5)
 
 
 def test_layers_and_bins():
@@ -117,7 +131,7 @@ def test_when_averages_are_updated():
 
 
 def test_batches_grow_with_the_rows():
-    sizes = [_batch_size(n) for n in (1, 100, 200, 1_000, 3_000, 50_000, 110_000, 10**6)]
+    sizes = [usual_batch_size(n) for n in (1, 100, 200, 1_000, 3_000, 50_000, 110_000, 10**6)]
     assert sizes == [16, 16, 16, 64, 256, 256, 512, 1024]
 
 

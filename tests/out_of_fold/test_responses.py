@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
@@ -292,3 +293,14 @@ def test_other_pipelines_are_asked_themselves():
     assert final_lightgbm(make_pipeline("passthrough"), "predict_proba") is None
     model = make_pipeline(StandardScaler(), fitted_booster("LGBMRegressor", X, X[:, 0]))
     assert final_lightgbm(model, "value") is None
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_stack_of_scikit_learn_has_the_methods_of_the_default_that_it_makes_in_fit(steps):
+    pairs = [("nb", GaussianNB())]
+    stack = make_pipeline(*[StandardScaler()] * steps, StackingClassifier(pairs))
+    X, y = np.arange(40.0)[:, None], np.arange(40) % 2
+    task, _ = infer_task(y)
+    response = choose_response("stack", stack, "auto", task)
+    assert response == "predict_proba"
+    assert respond(stack.fit(X, y), X, response, task).shape == (40, 2)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
 from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson
@@ -81,8 +82,11 @@ class FittedStudent(ABC):
         """Return probabilities or values for raw rows, float64 of shape (n_samples, n_outputs)."""
 
     @abstractmethod
-    def n_bytes(self) -> int:
-        """Return the bytes of the bare model: text of a booster, arrays, or a pickle."""
+    def n_bytes(self) -> float:
+        """Return the bytes of the bare model: text of a booster, arrays, or a pickle.
+
+        NaN for an estimator that cannot be pickled.
+        """
 
     @abstractmethod
     def bare(self, X: Any) -> tuple[Callable[[Any], Any], list[Any]]:
@@ -100,10 +104,9 @@ class FittedStudent(ABC):
             Prepared rows.
         """
 
+    @available_if(lambda self: self.task.is_classification)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return probabilities, shape (n_samples, n_classes), columns as in ``classes_``."""
-        if not self.task.is_classification:
-            raise AttributeError("A student for regression has no predict_proba.")
         return self.outputs(X)
 
     def predict(self, X: Any) -> np.ndarray:

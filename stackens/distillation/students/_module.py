@@ -1,0 +1,305 @@
+"""Any torch module as a student, of rows of any shape."""
+
+from __future__ import annotations
+
+import threading
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from stackens._core._losses import softmax
+from stackens._core._rows import is_frame, take_rows
+from stackens._core._task import Task
+from stackens.distillation._lesson import Lesson
+from stackens.distillation.students._base import FittedStudent, Student
+from stackens.distillation.students._lesson_loss import (
+    lesson_loss,
+    standardised,
+    target_columns,
+)
+from stackens.distillation.students._tabular import path_of
+from stackens.out_of_fold import model_error
+
+__all__ = ["FittedModule", "ModuleStudent", "NetworkStudent"]
+
+_ROWS_AT_ONCE = 1024  # when nothing is learnt
+# The generators that a user's network draws from belong to the process, not to a thread.
+_GENERATORS = threading.Lock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkStudent(Student):
+    """A network that the user built, with the settings of its training.
+
+    Parameters
+    ----------
+    epochs : int, default=100
+        Largest number of passes over the rows.
+    batch_size : int or "auto", default="auto"
+        Rows in a step. "auto" makes about ten steps an epoch, of 16 to 256 rows, and batches of
+        up to 1024 from 50,000 rows on.
+    learning_rate : float, default=3e-3
+        Largest step of AdamW.
+    weight_decay : float, default=0.01
+        Decoupled decay of the weight matrices.
+    schedule : {"one_cycle", "constant"}, default="one_cycle"
+        How the learning rate goes over `epochs`.
+    patience : int or None, default=20
+        Stop after so many epochs without a better loss on the rows held back.
+    standardise : bool, default=True
+        For regression, whether the network learns values of mean 0 and deviation 1, which
+        the student turns back. False for one that already predicts values in their own unit.
+    name : str, default=""
+        Label in reports; empty for the name of the network's class.
+    """
+
+    epochs: int = 100
+    batch_size: int | Literal["auto"] = "auto"
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    patience: int | None = 20
+    standardise: bool = True
+    name: str = ""
+
+    stops_early: ClassVar[bool] = True
+
+    @abstractmethod
+    def _copied(self, task: Task) -> Any:
+        """Return a copy of the user's network as a torch module, where it is to be trained."""
+
+    def fit(self, lesson: Lesson, *, random_state: int | None = None) -> FittedModule:
+        if not (lesson.weight > 0).all():
+            lesson = lesson.take(lesson.weight > 0)
+        seed = int(np.random.default_rng(random_state).integers(2**31 - 1))
+        try:
+            return self._learn(lesson, seed)
+        except Exception as error:  # the network is the user's, and may fail in any way
+            raise model_error(
+                f"Student {self.label} failed in fit",
+                error,
+                "Check what the network reads and returns, or choose another student.",
+            ) from error
+
+    def _learn(self, lesson: Lesson, seed: int) -> FittedModule:
+        import torch
+
+        from stackens.neural import train
+        from stackens.neural._fitting import usual_batch_size
+
+        mean, scale = np.zeros(lesson.n_outputs), np.ones(lesson.n_outputs)
+        if not lesson.task.is_classification and self.standardise:
+            lesson, mean, scale = standardised(lesson)
+        learnt, judged = lesson.parts()
+        n_outputs, loss = lesson.n_outputs, lesson_loss(lesson)
+        # the copy, dropout and lazy layers draw from torch's global generators
+        with _GENERATORS, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            module = self._copied(lesson.task)
+            fitted = FittedModule(lesson.task, self.label, path_of(lesson), module, mean, scale)
+            # builds what is lazy, and fails early
+            fitted.outputs(take_rows(lesson.X, np.arange(min(2, len(lesson)))))
+            train(
+                module,
+                _rows(learnt, module),
+                lambda answer, columns: loss(_columns(answer, n_outputs), columns),
+                epochs=self.epochs,
+                batch_size=(
+                    usual_batch_size(len(learnt)) if self.batch_size == "auto" else self.batch_size
+                ),
+                learning_rate=self.learning_rate,
+                weight_decay=self.weight_decay,
+                schedule=self.schedule,
+                validation=None if judged is None else _rows(judged, module),
+                patience=self.patience,
+                generator=torch.Generator().manual_seed(seed),
+            )
+        return fitted
+
+
+@dataclass(frozen=True)
+class ModuleStudent(NetworkStudent):
+    """Any torch module as a student.
+
+    Every fit starts from the weights that the module has, on a copy of it: give one with
+    random weights to begin anew, a trained one to go on. The module itself is never changed.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Called with rows of X, it returns logits of shape (n_samples, n_classes), or one logit for
+        two classes, or values of shape (n_samples, n_outputs).
+    device : str, default="auto"
+        Where to train, as torch calls it, such as "cuda". "auto" is where the module is; the
+        student comes back there.
+    epochs, batch_size, learning_rate, weight_decay, schedule, patience, standardise, name
+        As of :class:`NetworkStudent`.
+
+    Notes
+    -----
+    X is a tensor, an array of any shape (n_samples, ...) or a DataFrame of numbers. Numbers get
+    the precision of the module; integers stay what they are where the module has an embedding.
+
+    All rows are held in the memory of the device at once.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from torch import nn
+    >>> from stackens._core._task import Task
+    >>> from stackens.distillation._lesson import Lesson
+    >>> from stackens.distillation.students import ModuleStudent
+    >>> X = np.random.default_rng(0).normal(size=(400, 3))
+    >>> values = X @ [[1.0], [2.0], [3.0]]
+    >>> task = Task("regression", 1)
+    >>> lesson = Lesson(X, values, values, task, np.ones(400), loss="squared_error")
+    >>> student = ModuleStudent(nn.Linear(3, 1), learning_rate=0.05).fit(lesson, random_state=0)
+    >>> student.predict([[1.0, 1.0, 1.0]]).round(1)
+    array([6.])
+    """
+
+    module: Any
+    device: str = field(default="auto", kw_only=True)
+
+    family: ClassVar[str] = "module"
+
+    @property
+    def label(self) -> str:
+        return self.name or type(self.module).__name__
+
+    def _copied(self, task: Task) -> Any:
+        from stackens.neural._fitting import device_named
+        from stackens.neural._modules import copied, unwrapped
+
+        module = copied(unwrapped(self.module))
+        return module if self.device == "auto" else module.to(device_named(self.device))
+
+    def _learn(self, lesson: Lesson, seed: int) -> FittedModule:
+        from stackens.neural._modules import device_of
+
+        fitted = super()._learn(lesson, seed)
+        fitted.module.to(device_of(self.module))
+        return fitted
+
+
+class FittedModule(FittedStudent):
+    """A torch module that has learnt.
+
+    Parameters
+    ----------
+    task, label, path
+    module : torch.nn.Module
+        In evaluation mode: logits, or standardised values.
+    mean, scale : ndarray of shape (n_outputs,)
+        Values are the module's outputs times the scale plus the mean.
+    """
+
+    def __init__(
+        self, task: Task, label: str, path: str, module: Any, mean: np.ndarray, scale: np.ndarray
+    ) -> None:
+        super().__init__(task, label, path)
+        self.module = module
+        self.mean = mean
+        self.scale = scale
+
+    def outputs(self, X: Any) -> np.ndarray:
+        from stackens.neural._modules import device_of, evaluating
+
+        device, answers = device_of(self.module), []
+        with evaluating(self.module):
+            for inputs in _inputs(X, self.module).split(_ROWS_AT_ONCE):
+                answers.append(self._answers(self.module(inputs.to(device))))
+        return np.concatenate(answers)
+
+    def _answers(self, answer: Any) -> np.ndarray:
+        values = _columns(answer, self.task.n_outputs).double().cpu().numpy()
+        if self.task.is_classification:
+            return softmax(values)
+        return values * self.scale + self.mean
+
+    def n_bytes(self) -> int:
+        # one tensor may stand under several names
+        tensors = self.module.state_dict().values()
+        return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
+
+    def bare(self, X: Any) -> tuple[Callable[[Any], Any], list[Any]]:
+        import torch
+
+        from stackens.neural._modules import device_of
+
+        self.module.eval()
+
+        def ask(row: Any) -> np.ndarray:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            try:
+                with torch.inference_mode():
+                    return self._answers(self.module(row))
+            finally:
+                torch.set_num_threads(threads)
+
+        rows = _inputs(X, self.module).to(device_of(self.module))
+        return ask, [rows[i : i + 1].clone() for i in range(len(rows))]
+
+
+def _rows(lesson: Lesson, module: Any) -> Any:
+    import torch
+
+    from stackens.neural import Rows
+
+    weights = torch.tensor(lesson.weight, dtype=torch.float32)
+    return Rows(
+        _inputs(lesson.X, module),
+        torch.tensor(target_columns(lesson), dtype=_precision(module)),
+        None if np.ptp(lesson.weight) == 0 else weights / weights.mean(),
+    )
+
+
+def _precision(module: Any) -> Any:
+    import torch
+
+    dtypes = (part.dtype for part in module.parameters() if part.is_floating_point())
+    return next(dtypes, torch.float32)
+
+
+def _inputs(X: Any, module: Any) -> Any:
+    """Return rows as a tensor that the module can read."""
+    import torch
+
+    if not isinstance(X, torch.Tensor):
+        values = X.to_numpy() if is_frame(X) else np.asarray(X)
+        try:
+            values = values.astype(np.float64) if values.dtype == object else values
+            X = torch.tensor(np.ascontiguousarray(values))
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                "A network reads numbers in a dense array, a tensor or a DataFrame. Got "
+                f"{type(X).__name__} with values that are none ({error!s:.100}). Encode it, for "
+                "example with stackens.TabularEncoder, or use student='mlp', which does so."
+            ) from error
+    codes = any("Embedding" in type(part).__name__ for part in module.modules())
+    if X.is_floating_point() or not codes:
+        X = X.to(_precision(module))
+    return X
+
+
+def _columns(answer: Any, n_outputs: int) -> Any:
+    """Return what a module says as a tensor of shape (n_samples, n_outputs)."""
+    import torch
+
+    if isinstance(answer, torch.Tensor):
+        if answer.ndim == 1:
+            answer = answer[:, None]
+        if answer.ndim == 2 and answer.shape[1] == n_outputs:
+            return answer
+        if answer.ndim == 2 and answer.shape[1] == 1 and n_outputs == 2:
+            return torch.cat([torch.zeros_like(answer), answer], dim=1)
+    got = tuple(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+    raise ValueError(
+        f"The module must return a tensor of shape (n_samples, {n_outputs}), or one column of "
+        f"logits for two classes. Got {got}. Change its last layer, or wrap it in a module that "
+        "picks the right tensor."
+    )

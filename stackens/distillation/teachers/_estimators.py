@@ -1,0 +1,91 @@
+"""scikit-learn's estimators as teachers: cloned and cross-fitted, fitted before or not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sklearn.base import clone
+
+from stackens._core._task import infer_task
+from stackens.distillation.teachers._calibration import Calibration, fitted_calibration
+from stackens.distillation.teachers._cross_fitted import (
+    CrossFittedTeacher,
+    Pairs,
+    Taught,
+    in_sample,
+)
+from stackens.distillation.teachers._model import AskedModel, Model
+from stackens.distillation.teachers._teacher import TeacherRows, TeachingOptions
+from stackens.out_of_fold import choose_response, model_error, seeded_clone, weight_params
+
+__all__ = ["EstimatorTeacher", "QuantileTeacher"]
+
+_NAME = "teacher"
+
+
+class EstimatorTeacher(CrossFittedTeacher):
+    """Any estimator with fit and predict, also a Pipeline, a search or a voting ensemble.
+
+    Bagged forests are fitted once, with their out-of-bag rows, as :func:`stackens.cross_fit` does.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It is cloned; what it learnt before is not used.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+
+    def pairs(self) -> Pairs:
+        return [(_NAME, self.estimator)]
+
+    def identity(self) -> Any:
+        return clone(self.estimator)
+
+    def teach(self, rows: TeacherRows, options: TeachingOptions) -> Taught:
+        if options.soft_targets == "auto":
+            return super().teach(rows, options)
+        # Labels of the rows that it was fitted on need one fit and no folds.
+        model = seeded_clone(_NAME, self.estimator, options.random_state)
+        known, y = infer_task(rows.y, classification=rows.task.is_classification)
+        weights = rows.sample_weight
+        params = {} if weights is None else weight_params(model, weights)
+        try:
+            model.fit(rows.X, y, **params)
+        except Exception as error:
+            name = type(model).__name__
+            raise model_error(
+                f"The teacher ({name}) failed", error, "Fix it, or choose another."
+            ) from error
+        response = choose_response(_NAME, model, "auto", known)
+        ask = AskedModel(model, response, known)
+        calibration = Calibration(response)
+        if response == "decision_function":
+            calibration = fitted_calibration(ask(rows.X), response, known.encode(y), weights)
+        return in_sample(
+            Model(ask, known, rows.task, rows.width, calibration, len(rows)), rows, options
+        )
+
+
+class QuantileTeacher(CrossFittedTeacher):
+    """Several regressors, one for each quantile of one target, cross-fitted together.
+
+    Parameters
+    ----------
+    estimators : sequence of regressors
+        In the order of the quantiles. They are cloned.
+    """
+
+    def __init__(self, estimators: Sequence[Any]) -> None:
+        self.estimators = list(estimators)
+
+    def pairs(self) -> Pairs:
+        return [(f"output {i}", model) for i, model in enumerate(self.estimators, start=1)]
+
+    def identity(self) -> Any:
+        return [clone(model) for model in self.estimators]
+
+    def n_outputs(self, rows: TeacherRows) -> int:
+        return len(self.estimators) if rows.task.n_outputs == 1 else 0

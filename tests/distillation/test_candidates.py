@@ -1,0 +1,39 @@
+"""Mixes that are tried, and names that tell candidates apart."""
+
+from stackens.distillation._candidates import PLAIN_MIX, Candidate, Mix, mixes
+from stackens.distillation.students._tree import TreeStudent
+
+
+def words(soft_weight="auto", augmentation="auto", **changes):
+    given = {"unlabeled": False, "tabular": True, "classification": True, "n_samples": 500}
+    found = mixes(soft_weight, augmentation, **{**given, **changes})
+    return [mix.words for mix in found]
+
+
+def test_the_teacher_alone_comes_first():
+    assert words(augmentation=None) == ["soft weight 1", "soft weight 0.9", "soft weight 0.5"]
+    assert words(0.7, None) == ["soft weight 0.7"]
+
+
+def test_real_rows_come_before_synthetic_ones():
+    assert words(1.0) == ["soft weight 1", "soft weight 1, munge rows"]
+    resampled = ["soft weight 1", "soft weight 1, resample rows"]
+    assert words(1.0, classification=False) == resampled
+    assert words(1.0, unlabeled=True) == ["soft weight 1", "soft weight 1, unlabeled rows"]
+    assert words(1.0, None, unlabeled=True) == ["soft weight 1, unlabeled rows"]
+    assert words(1.0, "spunge", unlabeled=True) == ["soft weight 1, spunge rows"]
+
+
+def test_no_rows_are_made_of_many_rows_or_of_what_has_no_columns():
+    assert words(1.0, n_samples=1_000_000) == ["soft weight 1"]
+    assert words(1.0, tabular=False) == ["soft weight 1"]
+
+
+def test_names_differ_by_size_and_mix():
+    candidates = [
+        Candidate(recipe, mix)
+        for recipe in (TreeStudent(max_depth=3), TreeStudent(max_depth=4))
+        for mix in (PLAIN_MIX, Mix(1.0), Mix(0.5), Mix(1.0, "munge"))
+    ]
+    assert len({candidate.name for candidate in candidates}) == 8
+    assert [c.is_plain for c in candidates[:2]] == [True, False]

@@ -1,0 +1,134 @@
+"""The report that users hold."""
+
+import math
+import pickle
+
+import pandas as pd
+import pytest
+
+from stackens._core._task import infer_task
+from stackens.distillation._findings import DISTILLED, PLAIN, TEACHER, Findings
+from stackens.distillation._report import DistillationReport
+from stackens.evaluation import resolve_scoring
+
+TASK = infer_task([0, 1])[0]
+
+
+def report(**changes):
+    scores = pd.DataFrame(
+        {
+            "score": [-0.395, -0.430, -0.404],
+            "score_se": 0.009,
+            "agreement": [1.0, 0.93, 0.97],
+            "kl": [0.0, 0.021, 0.0085],
+            "ece": [0.012, 0.02, 0.015],
+            "one_row_us": [4_300.0, 55.0, 56.0],
+            "one_row_p99_us": [5_000.0, 70.0, 71.0],
+            "bytes": [12e6, 340e3, 350e3],
+            "fit_s": [31.0, 0.8, 2.2],
+        },
+        index=[TEACHER, PLAIN, DISTILLED],
+    )
+    known = {
+        "scoring": resolve_scoring(None, TASK, {}),
+        "task": TASK,
+        "scores": scores,
+        "chosen": DISTILLED,
+        "guard": True,
+        "recipe": "<tree> d6",
+        "soft_weight": 1.0,
+        "temperature": 1.0,
+        "path": "squared error",
+        "label_source": "out-of-fold & honest",
+        "n_held_out": 2_400,
+        "n_outer": 1,
+        "gap": 0.035,
+        "gap_se": 0.006,
+        "gain": 0.028,
+        "gain_se": 0.005,
+    }
+    return DistillationReport(Findings(**known | changes))
+
+
+def blind():
+    return report(scores=None, gap=math.nan, gap_se=math.nan, gain=math.nan, gain_se=math.nan)
+
+
+def test_the_frame_is_a_copy():
+    found = report()
+    frame = found.frame()
+    frame["score"] = 0.0
+    assert found.frame()["score"].tolist() == [-0.395, -0.430, -0.404]
+    assert blind().frame() is None
+
+
+def test_whether_it_pays():
+    assert report().pays
+    assert report().retention == pytest.approx(0.8)
+    assert not report(gap=0.011).pays
+    assert report(gap=0.011).retention is None
+    assert not blind().pays
+    assert blind().retention is None
+
+
+def test_texts():
+    found = report()
+    assert found.summary().startswith("Distilling pays: the teacher's log loss")
+    assert "keeps 80% of that gap" in found.summary()
+    assert repr(found) == (
+        "<DistillationReport of '<tree> d6' by log loss, pays: True, retention: 0.80, given: "
+        "distilled student>"
+    )
+    lines = str(found).splitlines()
+    assert lines[:4] == found.summary().replace(". ", ".\n").splitlines()
+    assert lines[4].split()[:2] == ["log", "loss"]
+    assert lines[7].startswith("distilled student")
+    assert lines[8].startswith("Log loss (lower is better) on 2,400 rows")
+
+
+def test_html_is_escaped():
+    html = report()._repr_html_()
+    assert "&lt;tree&gt; d6" in html
+    assert "out-of-fold &amp; honest" in html
+    assert "<tree>" not in html
+    assert "<table" in html
+
+
+def test_nothing_set_aside_is_said_and_not_drawn():
+    found = blind()
+    assert "it is not known whether distilling pays" in str(found)
+    assert "retention: none" in repr(found)
+    assert "<table" not in found._repr_html_()
+    with pytest.raises(ValueError, match="Got none, as outer=None. Fit again with outer='auto'"):
+        found.plot()
+
+
+def test_it_survives_pickle():
+    again = pickle.loads(pickle.dumps(report()))
+    assert str(again) == str(report())
+    pd.testing.assert_frame_equal(again.frame(), report().frame())
+
+
+def test_the_picture_shows_whether_it_pays():
+    pytest.importorskip("matplotlib")
+    display = report().plot()
+    frame = display.frame()
+    assert frame["score"].tolist() == [0.395, 0.430, 0.404]
+    assert frame["kind"].tolist() == ["teacher", "plain", "distilled"]
+    assert frame["chosen"].tolist() == [False, False, True]
+    # The gate itself: the teacher's bar is clear of the plain student's score.
+    assert frame["error"].tolist() == [0.012, 0.0, 0.010]
+    (ax,) = display.axes_
+    assert ax.yaxis_inverted()
+    assert ax.get_title(loc="left").startswith("Distilling pays: the student keeps 80%")
+    assert {text.get_text() for text in ax.texts} == {
+        "teacher",
+        "plain student",
+        "distilled student, chosen",
+    }
+    colours = {"#333333": 0.395, "#4c72b0": 0.430}
+    dotted = [line for line in ax.get_lines() if line.get_linestyle() == ":"]
+    assert {line.get_color(): line.get_ydata()[0] for line in dotted} == colours
+    poor = report(gap=0.002, chosen=PLAIN).plot()
+    assert poor.frame()["chosen"].tolist() == [False, True, False]
+    assert poor.axes_[0].get_title(loc="left").startswith("Distilling does not pay")
