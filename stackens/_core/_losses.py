@@ -8,6 +8,7 @@ from stackens._core._task import Task
 
 __all__ = [
     "PROBABILITY_FLOOR",
+    "looks_like_probabilities",
     "normalised_weights",
     "output_scales",
     "renormalise",
@@ -117,6 +118,15 @@ def row_losses(
     probability = true_probabilities(predictions[:, None, :], target, task)[0]
     losses = -np.log(np.clip(probability, PROBABILITY_FLOOR, None))
     return losses.reshape(len(predictions), -1).mean(axis=1)
+
+
+def looks_like_probabilities(values: np.ndarray) -> bool:
+    """Whether rows of shape (n_samples, n_outputs) hold probabilities, rounded ones included.
+
+    Logits do not fall between 0 and 1 with a sum of 1 by chance.
+    """
+    in_range = ((values >= 0) & (values <= 1)).all()
+    return bool(len(values) and in_range and (np.abs(values.sum(axis=1) - 1) < 1e-2).all())
 
 
 def softmax(scores: np.ndarray) -> np.ndarray:

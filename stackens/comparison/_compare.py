@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.utils.validation import check_consistent_length
 from tqdm import tqdm
@@ -79,10 +80,10 @@ def compare(
         stack with a linear meta-learner; a stack with the automatic one; a ``"weight average"``
         of base models that share an architecture (see
         :func:`stackens.weight_averaging.averageable_groups`; where there are several such
-        groups, one each, as ``"weight average (mlp_a, mlp_b)"``). A list holds names: of base
-        models, of combiners (such as ``"simplex"``), or of the usual strategies (such as
-        ``"stack auto"``), and ``"distilled"``, a small student that the automatic stack of all
-        base models teaches. A dict gives each a name of its own; its values are such names,
+        groups, one each, as ``"weight average (mlp_a, mlp_b)"``); and for tables
+        ``"distilled"``, a small student that the automatic stack teaches. A list holds names:
+        of base models, of combiners (such as ``"simplex"``), or of the usual strategies (such
+        as ``"stack auto"``). A dict gives each a name of its own; its values are such names,
         unfitted Blended, Stacked, WeightAveraged or Distilled estimators, or combiners. An
         estimator brings its way of combining and the names of its base models (none means all,
         or those that share an architecture); how these are fitted is up to the comparison. A
@@ -167,7 +168,10 @@ def compare(
     }
     metric = resolve_scoring(scoring, task, responses)
     check_scoring(metric, y, task, responses)
-    chosen = resolve_strategies(strategies, pairs, task, responses, scoring, sample_weight)
+    tabular = np.ndim(X) == 2 and not sparse.issparse(X)
+    chosen = resolve_strategies(
+        strategies, pairs, task, responses, scoring, sample_weight, tabular=tabular
+    )
     options = {
         "final_fit": final_fit,
         "out_of_bag": out_of_bag,

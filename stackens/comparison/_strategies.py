@@ -84,6 +84,8 @@ def resolve_strategies(
     responses: dict[str, str],
     scoring: Any,
     sample_weight: np.ndarray | None = None,
+    *,
+    tabular: bool = False,
 ) -> list[Strategy]:
     """Turn what a user wrote into strategies.
 
@@ -100,13 +102,15 @@ def resolve_strategies(
         What greedy selection optimises.
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         Final estimators must take it.
+    tabular : bool, default=False
+        Whether X is a table of columns, which the usual student can read.
 
     Raises
     ------
     ValueError
         For what is not a strategy, or cannot work with these models.
     """
-    resolver = _Resolver(dict(pairs), task, responses, scoring, sample_weight)
+    resolver = _Resolver(dict(pairs), task, responses, scoring, sample_weight, tabular)
     names = resolver.names
     if strategies is None:
         chosen = {**{name: name for name in names}, **resolver.usual()}
@@ -148,6 +152,7 @@ class _Resolver:
     responses: dict[str, str]
     scoring: Any
     sample_weight: np.ndarray | None
+    tabular: bool
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,7 +168,13 @@ class _Resolver:
             f"stack {linear}": linear,
             "stack auto": "auto",
             **self.averages,
+            **self._student(),
         }
+
+    def _student(self) -> dict[str, Any]:
+        """Return a student where it can read the rows and the teacher has something to combine."""
+        suited = self.tabular and self.task.kind != "multilabel" and len(self.models) > 1
+        return {_STUDENT: _STUDENT} if suited else {}
 
     @cached_property
     def averages(self) -> dict[str, Any]:
@@ -289,9 +300,9 @@ class _Resolver:
                 return self.averages[value]
             if value == _AVERAGE:
                 return self.average()
+            value = self.usual().get(value, value)
             if value == _STUDENT:
                 return DistilledClassifier(None) if classify else DistilledRegressor(None)
-            value = self.usual().get(value, value)
             if value not in COMBINERS:
                 raise _unknown(value, self.names)
             if value in _BLENDS:

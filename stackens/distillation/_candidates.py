@@ -10,6 +10,9 @@ from stackens.distillation.students import Student
 __all__ = ["PLAIN_MIX", "Candidate", "Mix", "mixes"]
 
 _SOFT_WEIGHTS = (1.0, 0.9, 0.5)
+# With extra rows, 0 is the truth for the real rows and the teacher for the others: best where the
+# truth is nearly free of noise, so that out-of-fold labels know less than it does.
+_SOFT_WEIGHTS_WITH_EXTRA = (1.0, 0.5, 0.0)
 # Up to so many rows the neighbours of a row still tell something that the rows do not.
 _ROWS_FOR_SYNTHETIC = 10_000
 
@@ -21,7 +24,8 @@ class Mix:
     Parameters
     ----------
     soft_weight : float
-        Share of the teacher in the loss; 0 is a plain lesson.
+        Share of the teacher in the loss of rows whose target is known; 0 without extra rows is a
+        plain lesson.
     extra : str, default=""
         Extra rows that the teacher labels: ``"unlabeled"`` for those of the user, a way to make
         rows such as ``"munge"``, or none.
@@ -31,9 +35,14 @@ class Mix:
     extra: str = ""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the teacher has no part in it."""
+        return self.soft_weight == 0 and not self.extra
+
+    @property
     def words(self) -> str:
         """The mix as it stands in a report."""
-        if self.soft_weight == 0:
+        if self.is_plain:
             return "plain"
         return f"soft weight {self.soft_weight:g}" + (f", {self.extra} rows" if self.extra else "")
 
@@ -52,11 +61,6 @@ class Candidate:
     def name(self) -> str:
         """A name that no other candidate has."""
         return f"{self.recipe.label} | {self.mix.words}"
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it learns without a teacher."""
-        return self.mix.soft_weight == 0
 
 
 def mixes(
@@ -84,7 +88,6 @@ def mixes(
     n_samples : int
         Rows that the teacher learns from.
     """
-    weights = _SOFT_WEIGHTS if soft_weight == "auto" else (float(soft_weight),)
     if augmentation == "auto":
         extras = ["", "unlabeled"] if unlabeled else [""]
         if not unlabeled and tabular and n_samples <= _ROWS_FOR_SYNTHETIC:
@@ -93,4 +96,10 @@ def mixes(
         extras = ["unlabeled" if unlabeled else ""]
     else:
         extras = [augmentation]
-    return [Mix(weight, extra) for extra in extras for weight in weights]
+    return [Mix(weight, extra) for extra in extras for weight in _weights(soft_weight, extra)]
+
+
+def _weights(soft_weight: Any, extra: str) -> tuple[float, ...]:
+    if soft_weight != "auto":
+        return (float(soft_weight),)
+    return _SOFT_WEIGHTS_WITH_EXTRA if extra else _SOFT_WEIGHTS

@@ -39,7 +39,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         soft targets as well as its kind can; ``report_`` says how.
     soft_weight : "auto" or float, default="auto"
         Share of the teacher in the loss, above 0 and up to 1, which is the teacher alone; the rest
-        are the true classes. ``"auto"`` tries 1, 0.9 and 0.5 on rows set aside.
+        are the true classes. ``"auto"`` tries 1, 0.9 and 0.5 on rows set aside, and with extra rows
+        1, 0.5 and 0: the true classes for the rows that have one, the teacher for the others.
     temperature : float, default=1.0
         Softens teacher and student alike in the loss of soft targets, which is multiplied by its
         square; above 1 it gives more weight to how the teacher ranks the unlikely classes.
@@ -66,8 +67,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         Folds of the teacher, unless it has its own.
     outer : "auto", int, float, splitter, iterable of (train, test) or None, default="auto"
         Rows that are set aside before anything is fitted, to choose and to judge by: one
-        hold-out of a fifth from 5,000 rows on, 5 folds below. None sets nothing aside: nothing
-        is chosen, guarded or scored.
+        hold-out of a fifth from 5,000 rows on, 3 folds from 1,000, 5 below. None sets nothing
+        aside: nothing is chosen, guarded or scored.
     scoring : str, callable or None, default=None
         Any scikit-learn scorer; None means log loss.
     guard : bool, default=True

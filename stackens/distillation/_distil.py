@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from stackens._core._rows import take_rows
-from stackens.distillation._candidates import PLAIN_MIX, Candidate
+from stackens.distillation._candidates import PLAIN_MIX, Candidate, Mix
 from stackens.distillation._findings import DISTILLED, PLAIN, TEACHER, Findings
 from stackens.distillation._halving import promising
 from stackens.distillation._inputs import Inputs
@@ -203,21 +203,41 @@ def _where_known(splits: list[Split], soft: np.ndarray) -> list[Split]:
 
 
 def _searched(search: Search, plan: Plan) -> tuple[list[Candidate], list[Candidate]]:
-    """Try sizes, then mixes of the size that is taken; return distilled and plain candidates."""
-    first = plan.mixes[0]
-    recipes = promising(
-        plan.recipes, search.trials[0].lessons, first, plan.random_state, plan.verbose
-    )
-    plain = [Candidate(recipe, PLAIN_MIX) for recipe in recipes]
-    distilled = [Candidate(recipe, first) for recipe in recipes]
-    search.run([*plain, *distilled])
-    names = [candidate.name for candidate in distilled]
-    taken = search.candidates[plan.rule(search.frame(names, search.evaluate(names)))]
-    others = [Candidate(taken.recipe, mix) for mix in plan.mixes[1:]]
-    search.run(others)
-    distilled = [search.candidates[c.name] for c in [*distilled, *others]]
-    for name, tried in ((DISTILLED, distilled), (PLAIN, plain)):
-        search.add_taken(name, [candidate.name for candidate in tried], plan.rule)
+    """Try mixes on one size, sizes with the best mix, then mixes and settings of the size taken.
+
+    Plain students are tried in the same sizes and settings.
+
+    Returns
+    -------
+    distilled, plain : list of Candidate
+    """
+    tried: dict[str, Candidate] = {}
+
+    def run(candidates: Iterable[Candidate]) -> None:
+        new = {candidate.name: candidate for candidate in candidates}
+        search.run(new.values())
+        tried.update(new)
+
+    def best_mixes(n: int) -> list[Mix]:
+        scores = search.evaluate(list(tried)).scores.sort_values(ascending=False, kind="stable")
+        return list(dict.fromkeys(tried[name].mix for name in scores.index))[:n]
+
+    taken = plan.recipes[len(plan.recipes) // 2]
+    run(Candidate(taken, mix) for mix in plan.mixes)
+    if len(plan.recipes) > 1:
+        (mix,) = best_mixes(1)
+        lessons = search.trials[0].lessons
+        recipes = promising(plan.recipes, lessons, mix, plan.random_state, plan.verbose)
+        run(Candidate(recipe, mix) for recipe in recipes)
+        taken = tried[plan.rule(search.frame(list(tried), search.evaluate(list(tried))))].recipe
+        run(Candidate(taken, mix) for mix in plan.mixes)
+    if plan.tunes:
+        run(Candidate(recipe, mix) for recipe in taken.variants() for mix in best_mixes(2))
+    distilled = list(tried.values())
+    plain = list({c.recipe.label: Candidate(c.recipe, PLAIN_MIX) for c in distilled}.values())
+    search.run(plain)
+    for name, of_kind in ((DISTILLED, distilled), (PLAIN, plain)):
+        search.add_taken(name, [candidate.name for candidate in of_kind], plan.rule)
     return distilled, plain
 
 

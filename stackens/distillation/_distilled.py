@@ -292,6 +292,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             quantiles=self._levels,
             max_latency_us=self.max_latency_us,
             max_bytes=self.max_bytes,
+            tunes=isinstance(self.student, str),
             guard=self.guard,
             unlabeled=unlabeled,
             teaching=TeachingOptions(

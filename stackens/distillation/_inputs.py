@@ -20,6 +20,9 @@ _ENOUGH_TO_STOP_BY = 100  # rows
 # Setting more rows aside than this makes no score clearer, only the training part smaller.
 _MOST_SET_ASIDE = 50_000
 _SET_ASIDE_SHARE = 0.2
+# Each outer fold costs a cross-fit of the teacher and a fit of every student: from so many rows
+# on, two thirds of them tell nearly what four fifths would.
+_ROWS_FOR_FEW_FOLDS, _ROWS_FOR_ONE_HOLD_OUT, _FEW_FOLDS = 1_000, 5_000, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +105,8 @@ class Inputs:
             outer = self.cv
         elif automatic and len(self) * _SET_ASIDE_SHARE > _MOST_SET_ASIDE:
             outer = _MOST_SET_ASIDE / len(self)
+        elif automatic and self._takes_few_folds():
+            outer = _FEW_FOLDS
         return outer_splits(
             outer,
             self.X,
@@ -111,6 +116,11 @@ class Inputs:
             groups=self.groups,
             random_state=random_state,
         )
+
+    def _takes_few_folds(self) -> bool:
+        if self.is_ordered or not _ROWS_FOR_FEW_FOLDS <= len(self) < _ROWS_FOR_ONE_HOLD_OUT:
+            return False
+        return self.groups is None or len(np.unique(self.groups)) > _FEW_FOLDS
 
     @property
     def is_ordered(self) -> bool:

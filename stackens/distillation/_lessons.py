@@ -16,8 +16,10 @@ from stackens.distillation.extra_rows import join_rows, keep_near, make_rows
 
 __all__ = ["Lessons", "TaughtRows"]
 
-# Bucila et al. (2006) gain up to some ten times the rows; most of it comes with the first few.
-_NEW_ROWS_PER_ROW, _MOST_NEW_ROWS = 5, 100_000
+# Bucila et al. (2006) gain up to some ten times the rows. Small tables, where they are cheap, get
+# more of them.
+_NEW_ROWS_PER_ROW, _MOST_OUTPUTS = 5, 200_000
+_NEW_ROWS_PER_ROW_OF_FEW, _MOST_OUTPUTS_OF_FEW = 15, 20_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,11 @@ class Lessons:
 
     def _made(self, kind: str) -> Any:
         X = self.inputs.X
-        n_new = min(_NEW_ROWS_PER_ROW * n_rows(X), _MOST_NEW_ROWS)
+        n = n_rows(X)
+        # rows times classes, since the time to learn them grows with both
+        most, most_of_few = (k // self.soft.shape[1] for k in (_MOST_OUTPUTS, _MOST_OUTPUTS_OF_FEW))
+        of_few = min(_NEW_ROWS_PER_ROW_OF_FEW * n, most_of_few)
+        n_new = max(1, min(max(_NEW_ROWS_PER_ROW * n, of_few), most))
         made = make_rows(kind, X, n_new, random_state=self.random_state)
         # The others change a real row towards another real one, and hardly leave the data.
         return keep_near(made, X, random_state=self.random_state) if kind == "spunge" else made

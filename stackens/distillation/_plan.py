@@ -35,6 +35,8 @@ class Plan:
     loss, temperature, quantiles
         As of :class:`Lesson`.
     max_latency_us, max_bytes : float or None
+    tunes : bool
+        Whether other settings of the size that is taken are tried.
     guard : bool
         Whether the plain student is taken where the teacher has no clear lead.
     unlabeled : rows or None
@@ -52,6 +54,7 @@ class Plan:
     quantiles: tuple[float, ...]
     max_latency_us: float | None
     max_bytes: float | None
+    tunes: bool
     guard: bool
     unlabeled: Any
     teaching: TeachingOptions

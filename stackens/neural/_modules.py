@@ -15,6 +15,7 @@ __all__ = [
     "copied",
     "device_of",
     "evaluating",
+    "last_layer",
     "load_tensors",
     "tensors_of",
     "unwrapped",
@@ -35,6 +36,14 @@ def unwrapped(module: nn.Module) -> nn.Module:
             module = module._orig_mod
         else:
             return module
+
+
+def last_layer(module: nn.Module) -> nn.Module:
+    """Return the layer at the end of a Sequential, or the module itself if it is none."""
+    last = unwrapped(module)
+    while isinstance(last, nn.Sequential) and len(last):
+        last = last[-1]
+    return last
 
 
 def tensors_of(module: nn.Module) -> dict[str, torch.Tensor]:

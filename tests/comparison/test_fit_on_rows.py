@@ -86,7 +86,7 @@ def test_it_is_among_the_usual_strategies_and_a_combination():
     report = se.compare(MODELS, X, Y, random_state=0, outer=3)
     frame = report.frame()
     assert frame["oof_score"].isna().to_dict() == {
-        name: name == "weight average" for name in frame.index
+        name: name in ("weight average", "distilled") for name in frame.index
     }
     assert frame.drop(columns="oof_score").notna().all().all()
     assert "weight average" in report.findings.combinations

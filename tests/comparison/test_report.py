@@ -87,7 +87,7 @@ def test_it_survives_pickle(report):
 def test_texts(report):
     assert "Log loss (lower is better) on 200 rows" in str(report)
     assert "blend simplex" in str(report)
-    assert repr(report).startswith("<ComparisonReport of 7 strategies by log loss, best: ")
+    assert repr(report).startswith("<ComparisonReport of 8 strategies by log loss, best: ")
     html = report._repr_html_()
     assert "&lt;linear&gt;" in html
     assert "<linear>" not in html
@@ -99,7 +99,7 @@ def test_the_picture_shows_the_leaderboard(report):
     frame = display.frame()
     assert frame.index.tolist() == report.frame().index.tolist()
     assert (frame["score"] == -report.frame()["score"]).all()
-    assert frame["combination"].sum() == 5
+    assert frame["combination"].sum() == 6
 
 
 def test_honest_when_nothing_is_gained():

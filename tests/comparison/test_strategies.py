@@ -256,3 +256,13 @@ def test_what_has_no_weights_is_refused_by_name():
             pairs=[*linear(1), *PAIRS],
         )
     assert "'fancy'" in caught.value.__notes__[0]
+
+
+def test_a_student_is_usual_for_tables_of_several_models():
+    def names(pairs=PAIRS, task=BINARY, **options):
+        responses = dict.fromkeys(dict(pairs), "predict_proba")
+        return [s.name for s in resolve_strategies(None, pairs, task, responses, None, **options)]
+
+    assert names(tabular=True)[-1] == "distilled"
+    assert "distilled" not in names()
+    assert "distilled" not in names(PAIRS[:1], tabular=True)

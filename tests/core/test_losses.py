@@ -6,6 +6,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 from stackens._core._losses import (
     PROBABILITY_FLOOR,
+    looks_like_probabilities,
     normalised_weights,
     output_scales,
     renormalise,
@@ -91,3 +92,13 @@ def test_renormalise_clips_and_divides():
 def test_renormalise_leaves_labels_apart():
     found = renormalise(np.array([[-0.5, 0.5, 1.5]]), MULTILABEL)
     np.testing.assert_allclose(found, [[0.0, 0.5, 1.0]])
+
+
+def test_probabilities_are_told_from_logits():
+    probabilities = softmax(np.random.default_rng(0).normal(size=(20, 3)))
+    assert looks_like_probabilities(probabilities)
+    assert looks_like_probabilities(probabilities.astype(np.float16))
+    assert not looks_like_probabilities(np.log(probabilities))
+    assert not looks_like_probabilities(probabilities * 2)
+    assert not looks_like_probabilities(np.zeros((20, 3)))
+    assert not looks_like_probabilities(probabilities[:0])

@@ -15,6 +15,16 @@ def test_the_teacher_alone_comes_first():
     assert words(0.7, None) == ["soft weight 0.7"]
 
 
+def test_with_extra_rows_the_truth_may_stand_alone_for_the_real_ones():
+    assert words()[3:] == [
+        "soft weight 1, munge rows",
+        "soft weight 0.5, munge rows",
+        "soft weight 0, munge rows",
+    ]
+    assert not Mix(0.0, "munge").is_plain
+    assert PLAIN_MIX.is_plain
+
+
 def test_real_rows_come_before_synthetic_ones():
     assert words(1.0) == ["soft weight 1", "soft weight 1, munge rows"]
     resampled = ["soft weight 1", "soft weight 1, resample rows"]
@@ -36,4 +46,4 @@ def test_names_differ_by_size_and_mix():
         for mix in (PLAIN_MIX, Mix(1.0), Mix(0.5), Mix(1.0, "munge"))
     ]
     assert len({candidate.name for candidate in candidates}) == 8
-    assert [c.is_plain for c in candidates[:2]] == [True, False]
+    assert [c.mix.is_plain for c in candidates[:2]] == [True, False]

@@ -70,6 +70,14 @@ def test_very_many_rows_set_no_more_than_fifty_thousand_aside():
     assert len(test) == 2_000
 
 
+def test_the_number_of_outer_folds_falls_with_the_rows():
+    folds = [len(inputs(n).outer_splits("auto", 0)) for n in (300, 1_000, 4_999, 5_000)]
+    assert folds == [5, 3, 3, 1]
+    groups = np.arange(1_000) % 3
+    assert len(inputs(1_000, groups=groups).outer_splits("auto", 0)) == 3
+    assert len(inputs(1_000).outer_splits(5, 0)) == 5
+
+
 def test_rows_to_stop_by():
     assert inputs(99).stopping_rows(0) is None
     mask = inputs(200).stopping_rows(0)

@@ -32,6 +32,7 @@ def plan(n_recipes=1, **changes):
         "quantiles": (),
         "max_latency_us": None,
         "max_bytes": None,
+        "tunes": False,
         "guard": True,
         "unlabeled": None,
         "teaching": TeachingOptions(),

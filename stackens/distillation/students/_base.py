@@ -41,6 +41,10 @@ class Student(ABC):
         """Return recipes of rising size, for a search; only the default where size is fixed."""
         return [cls()]
 
+    def variants(self) -> list[Self]:
+        """Return the same size with other settings that are worth trying, each with its label."""
+        return []
+
     @abstractmethod
     def fit(self, lesson: Lesson, *, random_state: int | None = None) -> FittedStudent:
         """Learn a lesson.

@@ -24,6 +24,7 @@ from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedLightGBM", "LightGBMStudent"]
 
+_HIGH_RATE = 0.25
 _PATIENCE = 20  # trees without a better loss of the rows held back, after which boosting stops
 _SIZES = ((10, 7), (25, 7), (50, 7), (50, 15), (100, 15), (100, 31), (200, 31))
 
@@ -76,7 +77,14 @@ class LightGBMStudent(Student):
 
     @property
     def label(self) -> str:
-        return f"lightgbm {self.n_trees}x{self.n_leaves}"
+        usual = self.learning_rate == type(self).learning_rate
+        rate = "" if usual else f" rate {self.learning_rate:g}"
+        return f"lightgbm {self.n_trees}x{self.n_leaves}{rate}"
+
+    def variants(self) -> list[Self]:
+        # A fixed number of trees reaches less than it could at a low rate where there are many
+        # rows to learn from, such as those that a teacher labels.
+        return [replace(self, learning_rate=_HIGH_RATE)] if self.learning_rate < _HIGH_RATE else []
 
     @classmethod
     def sweep(cls, task: Task, n_samples: int) -> list[Self]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -24,6 +24,8 @@ from stackens.neural._table import TargetRows, code_columns, encoded, fit_encode
 from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedMLP", "MLPStudent"]
+
+_LOW_RATE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,12 @@ n_jobs
 
     @property
     def label(self) -> str:
-        return f"mlp {'-'.join(map(str, self.hidden)) or 'linear'}"
+        usual = self.learning_rate == type(self).learning_rate
+        rate = "" if usual else f" rate {self.learning_rate:g}"
+        return f"mlp {'-'.join(map(str, self.hidden)) or 'linear'}{rate}"
+
+    def variants(self) -> list[Self]:
+        return [replace(self, learning_rate=_LOW_RATE)] if self.learning_rate > _LOW_RATE else []
 
     @classmethod
     def sweep(cls, task: Task, n_samples: int) -> list[Self]:

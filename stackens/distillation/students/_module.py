@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from stackens._core._losses import softmax
-from stackens._core._rows import is_frame, take_rows
+from stackens._core._losses import looks_like_probabilities, softmax
+from stackens._core._rows import is_frame
 from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson
 from stackens.distillation.students._base import FittedStudent, Student
@@ -93,7 +93,6 @@ class NetworkStudent(Student):
         mean, scale = np.zeros(lesson.n_outputs), np.ones(lesson.n_outputs)
         if not lesson.task.is_classification and self.standardise:
             lesson, mean, scale = standardised(lesson)
-        learnt, judged = lesson.parts()
         n_outputs, loss = lesson.n_outputs, lesson_loss(lesson)
         # the copy, dropout and lazy layers draw from torch's global generators
         with _GENERATORS, torch.random.fork_rng(devices=range(torch.cuda.device_count())):
@@ -101,10 +100,11 @@ class NetworkStudent(Student):
             module = self._copied(lesson.task)
             fitted = FittedModule(lesson.task, self.label, path_of(lesson), module, mean, scale)
             # builds what is lazy, and fails early
-            fitted.outputs(take_rows(lesson.X, np.arange(min(2, len(lesson)))))
+            fitted.check(lesson.X)
+            learnt, judged = _parts(lesson, module)
             train(
                 module,
-                _rows(learnt, module),
+                learnt,
                 lambda answer, columns: loss(_columns(answer, n_outputs), columns),
                 epochs=self.epochs,
                 batch_size=(
@@ -113,7 +113,7 @@ class NetworkStudent(Student):
                 learning_rate=self.learning_rate,
                 weight_decay=self.weight_decay,
                 schedule=self.schedule,
-                validation=None if judged is None else _rows(judged, module),
+                validation=judged,
                 patience=self.patience,
                 generator=torch.Generator().manual_seed(seed),
             )
@@ -206,19 +206,39 @@ class FittedModule(FittedStudent):
         self.scale = scale
 
     def outputs(self, X: Any) -> np.ndarray:
+        return self._outputs(self._raw(X))
+
+    def check(self, X: Any) -> None:
+        """Raise where the module can't read rows, or answers with something else than logits."""
+        raw = self._raw(X)
+        if self.task.is_classification and _ends_in_probabilities(self.module, raw):
+            raise ValueError(
+                "The module must return logits. Got probabilities. Leave the softmax or sigmoid at "
+                "its end out: predict_proba gives probabilities of logits."
+            )
+
+    def _raw(self, X: Any) -> np.ndarray:
+        """Return finite logits or standardised values, shape (n_samples, n_outputs)."""
         from stackens.neural._modules import device_of, evaluating
 
         device, answers = device_of(self.module), []
         with evaluating(self.module):
             for inputs in _inputs(X, self.module).split(_ROWS_AT_ONCE):
-                answers.append(self._answers(self.module(inputs.to(device))))
-        return np.concatenate(answers)
+                answers.append(_numbers(self.module(inputs.to(device)), self.task.n_outputs))
+        raw = np.concatenate(answers)
+        bad = ~np.isfinite(raw).all(axis=1)
+        if bad.any():
+            raise ValueError(
+                f"Student {self.label} must answer with finite numbers. Got NaN or infinity for "
+                f"{bad.sum()} of {len(bad)} rows, the first at {int(bad.argmax())}. Fill in what "
+                "is missing and scale what is huge, for example with stackens.TabularEncoder."
+            )
+        return raw
 
-    def _answers(self, answer: Any) -> np.ndarray:
-        values = _columns(answer, self.task.n_outputs).double().cpu().numpy()
+    def _outputs(self, raw: np.ndarray) -> np.ndarray:
         if self.task.is_classification:
-            return softmax(values)
-        return values * self.scale + self.mean
+            return softmax(raw)
+        return raw * self.scale + self.mean
 
     def n_bytes(self) -> int:
         # one tensor may stand under several names
@@ -237,7 +257,7 @@ class FittedModule(FittedStudent):
             torch.set_num_threads(1)
             try:
                 with torch.inference_mode():
-                    return self._answers(self.module(row))
+                    return self._outputs(_numbers(self.module(row), self.task.n_outputs))
             finally:
                 torch.set_num_threads(threads)
 
@@ -245,17 +265,26 @@ class FittedModule(FittedStudent):
         return ask, [rows[i : i + 1].clone() for i in range(len(rows))]
 
 
-def _rows(lesson: Lesson, module: Any) -> Any:
+def _parts(lesson: Lesson, module: Any) -> tuple[Any, Any]:
+    """Return the rows to learn from and those to judge by (None without), as tensors.
+
+    They are cut after their columns are made: the loss is that of the whole lesson, and a part
+    of it, such as rows on which the teacher is silent, may look like a lesson of another kind.
+    """
     import torch
 
     from stackens.neural import Rows
 
     weights = torch.tensor(lesson.weight, dtype=torch.float32)
-    return Rows(
+    rows = Rows(
         _inputs(lesson.X, module),
         torch.tensor(target_columns(lesson), dtype=_precision(module)),
         None if np.ptp(lesson.weight) == 0 else weights / weights.mean(),
     )
+    if lesson.stopping is None or not lesson.stopping.any() or lesson.stopping.all():
+        return rows, None
+    held_back = torch.from_numpy(lesson.stopping)
+    return tuple(rows.take(torch.nonzero(part)[:, 0]) for part in (~held_back, held_back))
 
 
 def _precision(module: Any) -> Any:
@@ -284,6 +313,19 @@ def _inputs(X: Any, module: Any) -> Any:
     if X.is_floating_point() or not codes:
         X = X.to(_precision(module))
     return X
+
+
+def _ends_in_probabilities(module: Any, raw: np.ndarray) -> bool:
+    from torch import nn
+
+    from stackens.neural._modules import last_layer
+
+    # a column of a sigmoid may also be one of logits, so that only the layer tells
+    return isinstance(last_layer(module), nn.Sigmoid) or looks_like_probabilities(raw)
+
+
+def _numbers(answer: Any, n_outputs: int) -> np.ndarray:
+    return _columns(answer, n_outputs).double().cpu().numpy()
 
 
 def _columns(answer: Any, n_outputs: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stackens._core._losses import softmax
+from stackens._core._losses import looks_like_probabilities, softmax
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
 from stackens.distillation.teachers._calibration import Calibration, fitted_calibration
@@ -25,7 +25,7 @@ from stackens.distillation.teachers._teacher import (
     TeachingOptions,
 )
 from stackens.exceptions import LeakageWarning
-from stackens.out_of_fold import choose_response
+from stackens.out_of_fold import choose_response, model_error
 
 __all__ = ["FrozenTeacher"]
 
@@ -172,19 +172,45 @@ class AskedFunction:
 
     def __call__(self, X: Any) -> np.ndarray:
         """Return probabilities or values, shape (n_samples, width)."""
-        if is_network(self.function):
-            values = ask_network(self.function, X)
-        else:
-            values = getattr(self.function, "predict", self.function)(X)
+        try:
+            if is_network(self.function):
+                values = ask_network(self.function, X)
+            else:
+                values = getattr(self.function, "predict", self.function)(X)
+        except Exception as error:  # it is the user's, and may fail in any way
+            raise model_error(
+                f"The teacher {_name_of(self.function)} failed on rows {_shape_of(X)}",
+                error,
+                "Give the rows in the form that it was trained on.",
+            ) from error
         if self.output == "logits":
-            if hasattr(values, "detach"):
-                values = values.detach().cpu().double()
-            logits = np.asarray(values, dtype=np.float64)
-            logits = logits[:, None] if logits.ndim == 1 else logits
-            if logits.shape[1] == 1:
-                logits = np.column_stack([np.zeros(len(logits)), logits])
-            values = softmax(logits)
+            values = _probabilities(values)
         return checked_targets(values, n_rows(X), self.width, self.task)
+
+
+def _probabilities(logits: Any) -> np.ndarray:
+    """Return the softmax of logits; a single column is that of the second class."""
+    if hasattr(logits, "detach"):
+        logits = logits.detach().cpu().double()
+    logits = np.asarray(logits, dtype=np.float64)
+    logits = logits[:, None] if logits.ndim == 1 else logits
+    if logits.shape[1] == 1:
+        logits = np.column_stack([np.zeros(len(logits)), logits])
+    if looks_like_probabilities(logits):
+        raise ValueError(
+            "A teacher with teacher_output='logits' must answer with logits. Got rows of numbers "
+            "from 0 to 1 whose sum is 1. Say teacher_output='probabilities', or leave the softmax "
+            "at its end out."
+        )
+    return softmax(logits)
+
+
+def _name_of(function: Any) -> str:
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _shape_of(X: Any) -> str:
+    return f"of shape {tuple(X.shape)}" if hasattr(X, "shape") else f"in a {type(X).__name__}"
 
 
 def _answers_by_methods(teacher: Any, output: str) -> bool:

@@ -145,8 +145,8 @@ def checked_targets(values: Any, n_samples: int, width: int, task: Task) -> np.n
     if targets.size and (targets.min() < -1e-6 or targets.max() > 1 + 1e-6):
         raise ValueError(
             "A teacher of classes must answer with probabilities from 0 to 1. Got values from "
-            f"{targets.min():.3g} to {targets.max():.3g}. Say output='logits' for a network or "
-            "function without softmax or sigmoid at its end."
+            f"{targets.min():.3g} to {targets.max():.3g}. Say teacher_output='logits' for a "
+            "network or function without softmax or sigmoid at its end."
         )
     off = np.abs(targets.sum(axis=1) - 1.0)
     if task.has_classes and targets.size and off.max() > _SUM_TOLERANCE:

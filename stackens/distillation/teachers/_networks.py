@@ -42,8 +42,8 @@ def output_of_network(network: Any) -> str:
     if found is None:
         raise ValueError(
             "What a network returns must be known. Got "
-            f"{type(network).__name__}, whose last layer does not tell. Say output='logits' or "
-            "output='probabilities'."
+            f"{type(network).__name__}, whose last layer does not tell. Say "
+            "teacher_output='logits' or teacher_output='probabilities'."
         )
     return found
 
@@ -51,11 +51,9 @@ def output_of_network(network: Any) -> str:
 def _torch_output(module: Any) -> str | None:
     from torch import nn
 
-    from stackens.neural._modules import unwrapped
+    from stackens.neural._modules import last_layer
 
-    last = unwrapped(module)
-    while isinstance(last, nn.Sequential) and len(last):
-        last = last[-1]
+    last = last_layer(module)
     if isinstance(last, nn.Softmax | nn.Sigmoid):
         return "probabilities"
     # The softmax of log-probabilities is the probabilities.

@@ -69,7 +69,7 @@ def test_estimators():
 def test_the_networks_of_stackens_become_the_family_mlp():
     pytest.importorskip("torch")
     (recipe,) = resolve(TorchMLPClassifier(32, dropout=0.1, max_iter=7))
-    assert (recipe.label, recipe.dropout, recipe.max_iter) == ("mlp 32", 0.1, 7)
+    assert (recipe.label, recipe.dropout, recipe.max_iter) == ("mlp 32 rate 0.003", 0.1, 7)
     (recipe,) = resolve(TorchMLPRegressor([8, 4], n_bins=0), VALUES)
     assert (recipe.hidden, recipe.n_bins) == ((8, 4), 0)
 
@@ -93,7 +93,7 @@ def test_keras_models():
 def test_labels_are_told_apart():
     recipes = resolve([Ridge(), Ridge(), Ridge()])
     assert [recipe.label for recipe in recipes] == ["Ridge()", "Ridge() (2)", "Ridge() (3)"]
-    clash = [LightGBMStudent(), LightGBMStudent(learning_rate=0.5)]
+    clash = [LightGBMStudent(), LightGBMStudent(min_child_samples=5)]
     with pytest.raises(ValueError, match="labels of their own"):
         resolve(clash)
 

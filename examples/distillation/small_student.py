@@ -1,0 +1,75 @@
+"""Distil a stack into one small model, and see what that keeps and what it costs.
+
+Without arguments: the progression of diabetes in 442 patients, which scikit-learn ships. With a
+file of your own::
+
+    python examples/distillation/small_student.py --csv customers.csv --target churned
+
+Prints a report and writes a picture of all students by score, latency and size.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import pandas as pd
+from sklearn.datasets import load_diabetes
+
+import stackens as se
+
+
+def main():
+    arguments = parse_arguments()
+    warnings.showwarning = lambda message, *_, **__: print(f"Note: {message}\n")
+    if arguments.csv is None:
+        print("Table: progression of diabetes after a year, 442 patients (scikit-learn's own)")
+        X, y = load_diabetes(return_X_y=True, as_frame=True)
+    else:
+        table = pd.read_csv(arguments.csv).dropna(subset=arguments.target)
+        X, y = table.drop(columns=arguments.target), table[arguments.target]
+    estimators = [pair for pair in se.default_estimators(X, y) if pair[0] != "mlp"]
+    is_regression = hasattr(estimators[-1][1][-1], "alphas")  # ridge stands for numbers
+    if is_regression:
+        teacher, distilled = se.StackedRegressor(estimators), se.DistilledRegressor
+    else:
+        teacher, distilled = se.StackedClassifier(estimators), se.DistilledClassifier
+
+    start = time.perf_counter()
+    student = distilled(
+        teacher,
+        student=arguments.student,
+        max_bytes=arguments.max_bytes,
+        n_jobs=2,
+        random_state=0,
+        verbose=1,
+    ).fit(X, y)
+    print(f"\nDistilled in {time.perf_counter() - start:.0f} seconds.\n\n{student.report_}\n")
+    print(f"{student.pareto_}\n")
+    student.pareto_.plot().figure_.savefig(arguments.output, dpi=150)
+    print(f"Picture: {arguments.output.resolve()}\n\n{student.report_.summary()}")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--csv", type=Path, help="a CSV file, also .gz (default: diabetes)")
+    parser.add_argument("--target", help="the column of that file to predict")
+    parser.add_argument(
+        "--student", default="tree", help="lightgbm, tree, linear, mlp or auto (default: tree)"
+    )
+    parser.add_argument(
+        "--max-bytes", type=float, default=20_000, help="largest student (default: 20000)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("small_student.png"), help="where the picture goes"
+    )
+    arguments = parser.parse_args()
+    if (arguments.csv is None) != (arguments.target is None):
+        parser.error("--csv and --target belong together: give both or none.")
+    if not arguments.output.resolve().parent.is_dir():
+        parser.error(f"--output must lie in a folder that exists. Got {arguments.output}.")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()
