@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,8 +54,8 @@ def repair() -> Callable[[], None]:
 class Side:
     """A predictor fitted once; each student is distilled from a copy of it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, models: Path) -> None:
+        self.folder, self.models = folder, models
         self.request = json.loads((folder / "request.json").read_text())
         self.truth = pd.read_csv(folder / "truth.csv", keep_default_na=False, na_values=[""])
         self.fit_rows = pd.read_csv(folder / "fit.csv", keep_default_na=False, na_values=[""])
@@ -65,7 +66,7 @@ class Side:
             TARGET,
             problem_type=self.request["problem_type"],
             eval_metric=self.request["eval_metric"],
-            path=str(self.folder / name),
+            path=str(self.models / name),
             verbosity=0,
         )
 
@@ -90,7 +91,7 @@ class Side:
                 undo()
 
     def distil(self, name: str, only: dict, predictor: TabularPredictor, kind: str) -> None:
-        copied = predictor.clone(str(self.folder / f"copy-{name}"), return_clone=True)
+        copied = predictor.clone(str(self.models / f"copy-{name}"), return_clone=True)
         copied.set_model_best(predictor.model_best)
         names = self.timed(
             name, lambda: copied.distill(hyperparameters=only, augment_args=dict(AUGMENT))
@@ -131,6 +132,7 @@ def _n_bytes(model: Any) -> float:
 
 if __name__ == "__main__":
     logging.disable(logging.WARNING)
-    side = Side(Path(sys.argv[1]))
-    side.run()
+    with tempfile.TemporaryDirectory() as models:
+        side = Side(Path(sys.argv[1]), Path(models))
+        side.run()
     print(json.dumps(side.found), flush=True)

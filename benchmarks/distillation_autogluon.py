@@ -1,7 +1,7 @@
 """Students of ours against those of AutoGluon's ``distill``, of equal size, on the same rows.
 
     python benchmarks/distillation_autogluon.py --autogluon ~/ag/bin/python
-    python benchmarks/distillation_autogluon.py --autogluon ~/ag/bin/python --jobs 2 --seeds 2
+    python benchmarks/distillation_autogluon.py --autogluon ~/ag/bin/python --keep answers --seeds 2
 
 Students are LightGBM of at most 100 trees with 31 leaves at a learning rate of 0.1, and a network
 of two hidden layers of 64, with our coding of numbers in 16 bins, which makes its first layer
@@ -84,39 +84,44 @@ def losses(said: np.ndarray, truth: np.ndarray, is_regression: bool) -> tuple[fl
 
 
 def autogluon(
-    interpreter: str,
+    table: str,
     parts: dict[str, tuple[pd.DataFrame, np.ndarray]],
     task: Task,
-    options: Any,
     seed: int,
+    options: Any,
 ) -> tuple[dict[str, dict[str, float]], dict[str, np.ndarray]]:
     """Run the other side; return what it measured, and what its models say of the truth."""
     classes = task.is_classification
-    kind = task.kind if classes else "regression"
     request = {
-        "problem_type": kind,
+        "problem_type": task.kind,
         "eval_metric": "log_loss" if classes else "root_mean_squared_error",
         "seed": seed,
         "students": dict(STUDENTS[name][1:] for name in options.students),
     }
+    given = "-".join([table, str(seed), str(options.fit_rows), *request["students"]])
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     environment |= {name: str(options.jobs) for name in ("AG_CPU_COUNT", "OMP_NUM_THREADS")}
     script = Path(__file__).with_name("autogluon_distil.py")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, (X, y) in parts.items():
-            X.assign(**{TARGET: y}).to_csv(Path(folder, f"{name}.csv"), index=False)
-        Path(folder, "request.json").write_text(json.dumps(request))
-        done = subprocess.run(
-            [interpreter, str(script), folder],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"AutoGluon failed. It says:\n{done.stderr[-3000:]}")
-        found = json.loads(done.stdout.splitlines()[-1])
-        return found, {name: np.load(Path(folder, f"{name}.npy")) for name in found}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(options.keep or temporary, given)
+        answers = folder / "found.json"
+        if not answers.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, (X, y) in parts.items():
+                X.assign(**{TARGET: y}).to_csv(folder / f"{name}.csv", index=False)
+            (folder / "request.json").write_text(json.dumps(request))
+            done = subprocess.run(
+                [options.autogluon, str(script), str(folder)],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                raise RuntimeError(f"AutoGluon failed. It says:\n{done.stderr[-3000:]}")
+            answers.write_text(done.stdout.splitlines()[-1])
+        found = json.loads(answers.read_text())
+        return found, {name: np.load(folder / f"{name}.npy") for name in found}
 
 
 def plain(kind: str, X: pd.DataFrame, codes: np.ndarray, task: Task, seed: int) -> Any:
@@ -166,7 +171,7 @@ def run(table: Table, seed: int, options: Any) -> list[dict[str, Any]]:
     codes, truth = (names.encode(part.to_numpy()).ravel() for part in (y, y_truth))
     task, _ = infer_task(codes, classification=not regression)
     parts = {"fit": (X, codes), "truth": (X_truth, truth)}
-    measured, theirs = autogluon(options.autogluon, parts, task, options, seed)
+    measured, theirs = autogluon(table.name, parts, task, seed, options)
     made = "resample" if regression else "munge"
     rows = []
     for kind in options.students:
@@ -230,6 +235,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--fit-rows", type=int, default=5_000)
     parser.add_argument("--jobs", type=int, default=1, help="cores for each side")
+    parser.add_argument("--keep", help="folder for AutoGluon's answers, which are then reused")
     parser.add_argument("--output", help="CSV file for all numbers")
     options = parser.parse_args()
     warnings.simplefilter("ignore", StackensWarning)

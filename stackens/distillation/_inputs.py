@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
 from stackens.evaluation import inner_cv, is_time_ordered, outer_splits
+from stackens.exceptions import RareClassWarning
 from stackens.out_of_fold import Split
 
 __all__ = ["Inputs"]
@@ -20,9 +22,10 @@ _ENOUGH_TO_STOP_BY = 100  # rows
 # Setting more rows aside than this makes no score clearer, only the training part smaller.
 _MOST_SET_ASIDE = 50_000
 _SET_ASIDE_SHARE = 0.2
-# Each outer fold costs a cross-fit of the teacher and a fit of every student: from so many rows
-# on, two thirds of them tell nearly what four fifths would.
-_ROWS_FOR_FEW_FOLDS, _ROWS_FOR_ONE_HOLD_OUT, _FEW_FOLDS = 1_000, 5_000, 3
+# The guard needs many rows to see a small lead, and each outer fold costs a cross-fit of the
+# teacher and a fit of every student: folds of all rows, fewer of them the more rows there are,
+# and one hold-out where that is large enough.
+_OUTER_FOLDS = ((1_000, 5), (5_000, 3), (20_000, 2))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,22 +108,26 @@ class Inputs:
             outer = self.cv
         elif automatic and len(self) * _SET_ASIDE_SHARE > _MOST_SET_ASIDE:
             outer = _MOST_SET_ASIDE / len(self)
-        elif automatic and self._takes_few_folds():
-            outer = _FEW_FOLDS
-        return outer_splits(
-            outer,
-            self.X,
-            self.y,
-            self.task,
-            cv=self.cv,
-            groups=self.groups,
-            random_state=random_state,
-        )
+        elif automatic and not self.is_ordered:
+            outer = self._outer_folds()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RareClassWarning)  # the folds inside say it again
+            return outer_splits(
+                outer,
+                self.X,
+                self.y,
+                self.task,
+                cv=self.cv,
+                groups=self.groups,
+                random_state=random_state,
+            )
 
-    def _takes_few_folds(self) -> bool:
-        if self.is_ordered or not _ROWS_FOR_FEW_FOLDS <= len(self) < _ROWS_FOR_ONE_HOLD_OUT:
-            return False
-        return self.groups is None or len(np.unique(self.groups)) > _FEW_FOLDS
+    def _outer_folds(self) -> int | float:
+        """Return the number of outer folds, or the share of one hold-out."""
+        folds = next((k for most, k in _OUTER_FOLDS if len(self) < most), None)
+        if folds is None:
+            return _SET_ASIDE_SHARE
+        return folds if self.groups is None else min(folds, len(np.unique(self.groups)))
 
     @property
     def is_ordered(self) -> bool:

@@ -67,9 +67,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
     cv : int, splitter or iterable of (train, test), default=5
         Folds of the teacher, unless it has its own.
     outer : "auto", int, float, splitter, iterable of (train, test) or None, default="auto"
-        Rows that are set aside before anything is fitted, to choose and to judge by: one
-        hold-out of a fifth from 5,000 rows on, 3 folds from 1,000, 5 below. None sets nothing
-        aside: nothing is chosen, guarded or scored.
+        Rows that are set aside before anything is fitted, to choose and to judge by: all of
+        them in 5 folds up to 1,000 rows, 3 up to 5,000 and 2 up to 20,000; above, one hold-out
+        of a fifth. None sets nothing aside: nothing is chosen, guarded or scored.
     scoring : str, callable or None, default=None
         Any scikit-learn scorer; None means RMSE, or the
         pinball loss for quantiles.

@@ -66,13 +66,13 @@ def test_time_order_sets_the_last_rows_aside():
 def test_very_many_rows_set_no_more_than_fifty_thousand_aside():
     ((_, test),) = inputs(400_000).outer_splits("auto", 0)
     assert len(test) == 50_000
-    ((_, test),) = inputs(10_000).outer_splits("auto", 0)
-    assert len(test) == 2_000
+    ((_, test),) = inputs(20_000).outer_splits("auto", 0)
+    assert len(test) == 4_000
 
 
 def test_the_number_of_outer_folds_falls_with_the_rows():
-    folds = [len(inputs(n).outer_splits("auto", 0)) for n in (300, 1_000, 4_999, 5_000)]
-    assert folds == [5, 3, 3, 1]
+    sizes = (300, 1_000, 4_999, 5_000, 19_999, 20_000)
+    assert [len(inputs(n).outer_splits("auto", 0)) for n in sizes] == [5, 3, 3, 2, 2, 1]
     groups = np.arange(1_000) % 3
     assert len(inputs(1_000, groups=groups).outer_splits("auto", 0)) == 3
     assert len(inputs(1_000).outer_splits(5, 0)) == 5

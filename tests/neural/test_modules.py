@@ -9,6 +9,7 @@ from stackens.neural._modules import (  # noqa: E402
     copied,
     device_of,
     evaluating,
+    last_layer,
     load_tensors,
     tensors_of,
     unwrapped,
@@ -21,6 +22,15 @@ def test_wrappers_are_taken_off_in_any_order():
     assert unwrapped(wrapped) is net
     assert unwrapped(net) is net
     assert list(tensors_of(wrapped)) == ["weight", "bias"]
+
+
+def test_the_end_of_a_sequential_is_found_inside_others_and_wrappers():
+    end = torch.nn.Softmax(1)
+    nested = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Sequential(end))
+    assert last_layer(torch.compile(nested, backend="eager")) is end
+    assert last_layer(end) is end
+    empty = torch.nn.Sequential()
+    assert last_layer(torch.nn.Sequential(end, empty)) is empty
 
 
 def test_tensors_share_memory_and_leave_out_what_is_no_tensor():

@@ -284,7 +284,8 @@ def _parts(lesson: Lesson, module: Any) -> tuple[Any, Any]:
     if lesson.stopping is None or not lesson.stopping.any() or lesson.stopping.all():
         return rows, None
     held_back = torch.from_numpy(lesson.stopping)
-    return tuple(rows.take(torch.nonzero(part)[:, 0]) for part in (~held_back, held_back))
+    learnt, judged = (torch.nonzero(part)[:, 0] for part in (~held_back, held_back))
+    return rows.take(learnt), rows.take(judged)
 
 
 def _precision(module: Any) -> Any:

@@ -70,6 +70,17 @@ def test_losses_with_silent_rows(changes):
     assert excess(learn(network(), lesson), whole) < 0.5
 
 
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_the_teacher_may_be_silent_on_all_rows_to_stop_by(temperature):
+    whole = classes(stopping=STOPPING)
+    lesson = replace(whole, soft=silent(whole, STOPPING), temperature=temperature)
+    assert excess(learn(network(), lesson), whole) < 0.3
+    extra_rows_only = replace(
+        whole, soft_weight=0.0, hard=silent(whole, ~STOPPING, teacher=False), temperature=4.0
+    )
+    assert excess(learn(network(), extra_rows_only), whole) < 0.3
+
+
 def test_values_and_their_unit():
     lesson = values(2, stopping=STOPPING)
     student = learn(network(2), lesson)
@@ -191,6 +202,43 @@ def test_bytes_bare_and_pickles():
 def test_labels():
     assert ModuleStudent(nn.Linear(2, 2)).label == "Linear"
     assert ModuleStudent(nn.Linear(2, 2), name="mine").label == "mine"
+
+
+class OwnSoftmax(nn.Linear):
+    """Ends in probabilities, where no layer tells."""
+
+    def forward(self, rows):
+        return super().forward(rows).softmax(dim=1)
+
+
+@pytest.mark.parametrize(
+    ("module", "n_classes"),
+    [
+        (nn.Sequential(network(), nn.Softmax(1)), 3),
+        (nn.Sequential(network(1), nn.Sequential(nn.Sigmoid())), 2),
+        (OwnSoftmax(3, 3), 3),
+    ],
+)
+def test_probabilities_at_the_end_are_refused(module, n_classes):
+    with pytest.raises(BaseModelError, match=r"must return logits. Got probabilities. Leave the"):
+        learn(module, classes(n_classes))
+
+
+def test_values_may_end_in_a_sigmoid():
+    base = values()
+    lesson = replace(base, soft=1 / (1 + np.exp((1000 - base.soft) / 50)))
+    sigmoid = nn.Sequential(network(1), nn.Sigmoid())
+    assert excess(learn(sigmoid, lesson, standardise=False), lesson) < 0.3
+
+
+def test_missing_values_are_named():
+    lesson = classes()
+    holey = lesson.X.copy()
+    holey.iloc[[5, 7], 0] = np.nan
+    with pytest.raises(BaseModelError, match=r"NaN or infinity for 2 of 240 rows, the first at 5"):
+        learn(network(), replace(lesson, X=holey))
+    with pytest.raises(ValueError, match="Fill in what is missing .*TabularEncoder"):
+        learn(network(), lesson).predict(holey)
 
 
 class Answers(nn.Linear):

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from stackens._core._task import Task, infer_task
 from stackens.distillation.teachers import TeacherRows, TeachingOptions, resolve_teacher
-from stackens.exceptions import LeakageWarning
+from stackens.exceptions import BaseModelError, LeakageWarning
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 3))
@@ -85,8 +85,23 @@ def test_logits_of_one_or_more_columns_become_probabilities():
     two = learn(lambda X: 2 * np.column_stack([0 * X[:, 0], X[:, 0]]), output="logits").soft
     np.testing.assert_allclose(one, np.column_stack([1 - P, P]))
     np.testing.assert_allclose(two, one)
-    with pytest.raises(ValueError, match="output='logits'"):
+    with pytest.raises(ValueError, match="teacher_output='logits'"):
         learn(lambda X: 2 * np.asarray(X)[:, 0])
+
+
+def test_probabilities_are_not_taken_for_logits():
+    with pytest.raises(ValueError, match=r"whose sum is 1. Say teacher_output='probabilities'"):
+        learn(lambda X: np.column_stack([1 - second(X), second(X)]), output="logits")
+
+
+def test_a_teacher_that_fails_is_named_with_the_rows_it_got():
+    def reads_images(rows):
+        return rows[:, :, 0]
+
+    with pytest.raises(BaseModelError, match=r"teacher reads_images failed on rows of shape \(400"):
+        learn(reads_images)
+    with pytest.raises(BaseModelError, match="teacher reads_images failed on rows in a list"):
+        learn(reads_images, rows=TeacherRows(X.tolist(), Y, TASK))
 
 
 def test_fitted_objects_answer_by_their_best_method_in_the_order_of_the_classes():

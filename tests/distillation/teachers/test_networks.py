@@ -66,7 +66,7 @@ def test_the_last_layer_of_torch_tells(end, expected):
 
 @pytest.mark.parametrize("network", [OwnForward(), torch.nn.Sequential(linear(), torch.nn.ReLU())])
 def test_where_the_last_layer_does_not_tell_the_user_is_asked(network):
-    with pytest.raises(ValueError, match="last layer does not tell.*output='logits'"):
+    with pytest.raises(ValueError, match="last layer does not tell.*teacher_output='logits'"):
         soft(network)
     if isinstance(network, OwnForward):
         np.testing.assert_allclose(
