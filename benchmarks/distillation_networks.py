@@ -48,7 +48,7 @@ from stackens.distillation.students import ModuleStudent
 
 N_CLASSES = 10
 BACKGROUND = -0.286 / 0.353  # a black pixel, centred and scaled
-RATES = (2e-3, 5e-3, 1e-2)
+RATE, OTHER_RATES = 5e-3, (2e-3, 1e-2)
 DIRECTIONS = [move for move in itertools.product((-1, 0, 1), repeat=2) if any(move)]
 
 
@@ -57,7 +57,7 @@ class Setting:
     """How a student is taught; the kind is what it is called in the table."""
 
     kind: str
-    rate: float = 5e-3
+    rate: float = RATE
     temperature: float = 1.0
     copies: bool = False
     stops_early: bool = True
@@ -65,10 +65,10 @@ class Setting:
 
 
 def settings(temperatures: list[float]) -> list[Setting]:
-    others = itertools.product(RATES, (True, False))
     return [
         Setting("plain"),
-        *(Setting("plain, other", rate, stops_early=stops_early) for rate, stops_early in others),
+        *(Setting("plain, other", rate) for rate in OTHER_RATES),
+        *(Setting("plain, other", rate, stops_early=False) for rate in (RATE, *OTHER_RATES)),
         Setting("plain, other", longer=1 + len(DIRECTIONS)),
         Setting("plain, moved", copies=True),
         Setting("distilled, images alone"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ from stackens.distillation.teachers import (
     TeacherRows,
 )
 from stackens.evaluation import HeldOut
+from stackens.exceptions import RareClassWarning
 from stackens.out_of_fold import Split
 
 __all__ = ["Distillation", "distil"]
@@ -100,7 +102,11 @@ def distil(inputs: Inputs, teacher: Teacher, plan: Plan) -> Distillation:
             f"Outer split {number + 1} of {len(splits)}: the teacher learns from "
             f"{len(split[0]):,} rows, {len(split[1]):,} are set aside"
         )
-        with clock.stage("teacher", words):
+        with clock.stage("teacher", words), warnings.catch_warnings():
+            if (
+                len(splits) > 1
+            ):  # a class that is rare in all rows is spoken of when they are fitted
+                warnings.simplefilter("ignore", RareClassWarning)
             trial, fitted = _trial(inputs, split, teacher, known, plan)
         trials.append(trial)
         teachers.append(fitted)

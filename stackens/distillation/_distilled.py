@@ -38,7 +38,9 @@ from stackens.out_of_fold import CrossFit, as_seed
 
 __all__ = ["Distilled"]
 
-_MOST_UNLABELED = 200_000
+# Where nothing is set aside to choose by. On ten tables a search took 0.5 for 7 of 16 students and
+# less or 0.9 for the others, but never the teacher alone.
+_SOFT_WEIGHT = 0.5
 
 
 class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
@@ -271,8 +273,8 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             self.student, inputs.student_task, searching=searching, n_samples=len(inputs)
         )
         weight, augmentation = self.soft_weight, self.augmentation
-        if outer is None:  # nothing to choose by
-            weight = 1.0 if weight == "auto" else weight
+        if outer is None and weight == "auto":  # nothing to choose by
+            weight = _SOFT_WEIGHT
         if augmentation == "auto" and (outer is None or inputs.targets is not None):
             augmentation = None  # nothing to choose by, or nobody to label other rows
         return Plan(
@@ -305,7 +307,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
                 cache=self.cache,
                 cache_key=self.cache_key,
             ),
-            random_state=seed,
+            random_state=0 if seed is None else seed,
             verbose=self.verbose,
         )
 

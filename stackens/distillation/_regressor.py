@@ -44,6 +44,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
         Share of the teacher in the loss, above 0 and up to 1, which is the teacher alone; the rest
         are the true values. ``"auto"`` tries 1, 0.9 and 0.5 on rows set aside, and with extra rows
         1, 0.5 and 0: the true values for the rows that have one, the teacher for the others.
+        With nothing set aside it is 0.5.
     temperature : float, default=1.0
         Without effect on numbers; here so that both estimators take the same parameters.
     augmentation : {"auto", "munge", "spunge", "resample"} or None, default="auto"
@@ -85,7 +86,8 @@ class DistilledRegressor(RegressorMixin, Distilled):
     n_jobs : int or None, default=None
         Fits of the teacher at the same time; -1 uses all cores.
     random_state : int, RandomState or None, default=None
-        Seed of folds, students and extra rows, and of teachers that have none.
+        Seed of folds, students and extra rows, and of teachers that have none. None: always
+        the same, except what a teacher without a seed draws.
     verbose : int, default=0
         Above 0 shows stages, rows and remaining time.
 

@@ -61,8 +61,8 @@ def findings_of(
         rows[name] = row
     gap, gap_se = map(float, against_plain.loc[TEACHER, ["difference", "se"]])
     gain, gain_se = map(float, against_plain.loc[DISTILLED, ["difference", "se"]])
-    worse = is_clear(-gain, gain_se)
-    guarded = plan.guard and (worse or not is_clear(gap, gap_se))
+    # nor is a student worth its teacher that scores below the plain one
+    guarded = plan.guard and (gain < 0 or not is_clear(gap, gap_se))
     candidate = best[PLAIN if guarded else DISTILLED]
     mix = best[DISTILLED].mix
     return Findings(

@@ -130,8 +130,8 @@ class ModuleStudent(NetworkStudent):
     Parameters
     ----------
     module : torch.nn.Module
-        Called with rows of X, it returns logits of shape (n_samples, n_classes), or one logit for
-        two classes, or values of shape (n_samples, n_outputs).
+        Called with rows of X, it returns logits (before softmax or sigmoid) of shape (n_samples,
+        n_classes), or one logit for two classes, or values of shape (n_samples, n_outputs).
     device : str, default="auto"
         Where to train, as torch calls it, such as "cuda". "auto" is where the module is; the
         student comes back there.
