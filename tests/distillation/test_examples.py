@@ -47,6 +47,6 @@ def test_what_is_missing_is_said(tmp_path):
 
 @pytest.mark.skipif(not find_spec("torch"), reason="distils torch networks")
 def test_a_small_network(tmp_path):
-    done = start("small_network.py", "--units", 8, cwd=tmp_path)
+    done = start("small_network.py", "--temperature", 4, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "distilled student" in done.stdout
