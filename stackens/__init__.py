@@ -29,8 +29,10 @@ _PUBLIC = {
     "compare": "stackens.comparison",
     "cross_fit": "stackens.out_of_fold",
     "default_estimators": "stackens.comparison",
+    "load": "stackens.export.saving",
+    "save": "stackens.export.saving",
 }
-_MODULES = ("combiners", "exceptions", "schedules", "weight_averaging")
+_MODULES = ("combiners", "exceptions", "export", "schedules", "weight_averaging")
 
 __all__ = ["__version__", *_MODULES, *_PUBLIC]
 

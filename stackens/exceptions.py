@@ -6,12 +6,17 @@ __all__ = [
     "BaseModelWarning",
     "ConstantPredictionWarning",
     "DamagedCacheWarning",
+    "DamagedFileError",
     "DistillationWarning",
+    "ExportError",
+    "ExportMismatchError",
     "LeakageWarning",
     "MissingExtraError",
     "OtherBasinWarning",
+    "OtherVersionWarning",
     "RareClassWarning",
     "StackensWarning",
+    "UntrustedTypesError",
 ]
 
 
@@ -21,6 +26,22 @@ class BaseModelError(ValueError):
 
 class BaseModelTypeError(BaseModelError, TypeError):
     """A base model failed with a ``TypeError``, for example on a column it cannot read."""
+
+
+class ExportError(ValueError):
+    """A model cannot be exported exactly; the message says which part of it, and why."""
+
+
+class ExportMismatchError(ExportError):
+    """An exported file answers other than the model that it was made from; it is not kept."""
+
+
+class DamagedFileError(ValueError):
+    """A saved file is not what was written: cut short, altered, or of a newer format."""
+
+
+class UntrustedTypesError(ValueError):
+    """A saved file uses classes or functions that were not trusted; the message lists them."""
 
 
 class MissingExtraError(ImportError):
@@ -37,6 +58,10 @@ class LeakageWarning(StackensWarning):
 
 class DamagedCacheWarning(StackensWarning):
     """A file of a cache cannot be read, and what it held is made again."""
+
+
+class OtherVersionWarning(StackensWarning):
+    """A file was saved with another minor version of scikit-learn."""
 
 
 class RareClassWarning(StackensWarning):

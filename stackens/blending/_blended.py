@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 from stackens._core._sklearn import HasMethods, StrOptions
 from stackens.combiners import COMBINERS, Combiner, checked_scorer, combiner_for
 from stackens.ensemble import ClassifierOutputs, OutOfFoldEnsemble, RegressorOutputs
+from stackens.export.program import Graph
+from stackens.export.readers import Method, Table
+from stackens.export.readers.ensembles import read_combined
 
 __all__ = ["BlendedClassifier", "BlendedRegressor"]
 
@@ -58,6 +61,12 @@ class _Blended(OutOfFoldEnsemble):
         super()._check_combiner(sample_weight)
         if self.scoring is not None:
             checked_scorer(self.scoring, type(self).__name__)
+
+    def _read_into(self, graph: Graph, table: Table, method: Method) -> int:
+        """Return the node of what this blend answers, in an exported program."""
+        combined = read_combined(self.cross_fit_, self.combiner_, graph, table)
+        labels = method == "predict" and self.cross_fit_.task.has_classes
+        return graph.argmax(combined) if labels else combined
 
 
 class BlendedClassifier(ClassifierOutputs, _Blended):

@@ -1,7 +1,7 @@
 """Combiners: what turns the predictions of several models into one."""
 
 from stackens.combiners._auto import AutoCombiner
-from stackens.combiners._base import Combiner, WeightedCombiner
+from stackens.combiners._base import Combiner, WeightedCombiner, weightless
 from stackens.combiners._cross_fitted import cross_fitted_predictions
 from stackens.combiners._greedy import GreedyPath, GreedySelection, greedy_selection
 from stackens.combiners._greedy_scorer import checked_scorer
@@ -45,4 +45,5 @@ __all__ = [
     "model_weights",
     "passed_positions",
     "simplex_weights",
+    "weightless",
 ]

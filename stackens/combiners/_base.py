@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -21,6 +21,7 @@ __all__ = [
     "require_names",
     "require_probabilities",
     "weighted_mean",
+    "weightless",
 ]
 
 # Above this many outputs a weighted mean is no longer written as one matrix product.
@@ -165,6 +166,14 @@ def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     # One product with a block of weights is 1.5 to 5 times as fast as einsum for few outputs.
     block = np.kron(weights[:, None], np.eye(n_outputs))
     return values.reshape(n, n_models * n_outputs) @ block
+
+
+def weightless(combiner: Combiner, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the models that a fitted combiner gives no weight, and never reads."""
+    weights = getattr(combiner, "weights_", None)
+    if weights is None or np.shape(weights) != (len(names),):
+        return ()
+    return tuple(name for name, weight in zip(names, weights, strict=True) if weight == 0)
 
 
 def require_names(combiner: Combiner, table: PredictionTable) -> None:

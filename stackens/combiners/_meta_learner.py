@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -41,6 +42,8 @@ class MetaLearner(Combiner):
     ----------
     final_estimator_ : estimator
         The fitted meta-learner.
+    passed_ : list of int
+        Positions of the features that pass through.
 
     References
     ----------
@@ -90,6 +93,7 @@ class MetaLearner(Combiner):
             name = type(self.final_estimator).__name__
             advice = "Fix it, or choose another final_estimator or other columns to pass through."
             raise model_error(f"The final estimator ({name}) failed", error, advice) from error
+        self.passed_ = _positions(rows.features, self.passthrough)
         self.response_ = choose_response(
             "final_estimator", self.final_estimator_, "auto", out_of_fold.task
         )
@@ -156,6 +160,12 @@ def passed_positions(X: Any, passthrough: Sequence[Any]) -> list[int]:
             f"column names. Got {list(passthrough)}. Correct the positions, or pass a DataFrame."
         )
     return [named.index(c) if c in named else int(c) % width for c in passthrough]
+
+
+def _positions(X: Any, passthrough: bool | Sequence[Any]) -> list[int]:
+    if isinstance(passthrough, bool):
+        return list(range(math.prod(X.shape[1:]))) if passthrough else []
+    return passed_positions(X, passthrough) if len(passthrough) else []
 
 
 def _columns(X: Any, wanted: Sequence[Any]) -> Any:

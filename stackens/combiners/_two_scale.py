@@ -10,7 +10,7 @@ from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 __all__ = ["TwoScalePool"]
 
 # Near one half, log-odds grow four times as fast as the probability.
-_SLOPE = 4.0
+SLOPE = 4.0
 
 
 class TwoScalePool(LogLinearPool):
@@ -61,7 +61,7 @@ class TwoScalePool(LogLinearPool):
         return super().accepts(table) and bool(self._with_probabilities(table))
 
     def _problems(self, table: PredictionTable) -> list[tuple[np.ndarray, int | None]]:
-        bounded = _SLOPE * (table.values[:, self._with_probabilities(table)] - 0.5)
+        bounded = SLOPE * (table.values[:, self._with_probabilities(table)] - 0.5)
         problems = []
         for features, label in super()._problems(table):
             if label is not None:

@@ -294,8 +294,10 @@ def _frame(
             "batch_us_per_row": cost.batch_us_per_row,
             "one_row_us": cost.one_row_us,
             "bytes": cost.n_bytes,
+            "exported": cost.exported,
         }
     frame = pd.DataFrame.from_dict(rows, orient="index").astype(float)
+    frame["exported"] = frame["exported"].astype(bool)
     frame.index.name = "strategy"
     if frame["bytes"].notna().all():
         frame["bytes"] = frame["bytes"].astype(np.int64)

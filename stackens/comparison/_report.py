@@ -92,8 +92,10 @@ class ComparisonReport:
             over its fits (some of which may have run side by side); of a weight average, what
             its own training took. ``batch_us_per_row`` and ``one_row_us``: microseconds to
             predict a row, in a batch and alone, on one core; of a blend or stack, those of its
-            models and of combining, added up; of a weight average, those of one model.
-            ``bytes``: of the pickle of the models it predicts with, NaN if they cannot be pickled.
+            models and of combining, added up; of a weight average, those of one model. ``bytes``
+            likewise. ``exported``: whether these costs are those of the file that
+            :func:`stackens.export.to_numpy` writes; where a part of a strategy cannot be exported,
+            that part counts as it is, by its predict method and its pickle (NaN without one).
         """
         return self.findings.scores.copy()
 

@@ -34,6 +34,8 @@ from stackens.distillation.teachers import (
 from stackens.ensemble import OutOfFoldEnsemble
 from stackens.evaluation import Scoring, listed_cv
 from stackens.exceptions import DistillationWarning
+from stackens.export.program import Graph
+from stackens.export.readers import Method, Table, read_response
 from stackens.out_of_fold import CrossFit, as_seed
 
 __all__ = ["Distilled"]
@@ -365,6 +367,13 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
         if not self._takes_nan and isinstance(X, np.ndarray) and X.dtype.kind == "f":
             assert_all_finite(X, input_name="X")  # as teacher or student would say
         return X
+
+    def _read_into(self, graph: Graph, table: Table, method: Method) -> int:
+        """Return the node of what the student answers, in an exported program."""
+        node = read_response(self.student_, graph, table, method)
+        if not self._takes_nan and table.names is None and graph.reads_only_numbers:
+            graph.refuse(table.numbers(graph))  # as `_checked` does with arrays of numbers
+        return node
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "student_")

@@ -15,6 +15,7 @@ from stackens.distillation._candidates import Candidate
 from stackens.distillation._lessons import Lessons
 from stackens.distillation.students import FittedStudent
 from stackens.evaluation import Answers, HeldOut, cost_of, single_row_latency
+from stackens.export import exported_cost
 
 __all__ = ["Measured", "Trial", "measure_student", "measure_teacher"]
 
@@ -81,9 +82,15 @@ def answers_of(outputs: np.ndarray, lessons: Lessons) -> Answers:
 
 
 def measure_student(student: FittedStudent, X: Any) -> Measured:
-    """Measure the bare model on distinct rows, one at a time, on one thread."""
-    picked = _spread(n_rows(X), _LATENCY_ROWS)
-    ask, rows = student.bare(take_rows(X, picked))
+    """Measure the exported student on distinct raw rows, one at a time, on one thread.
+
+    One that cannot be exported is measured bare, on rows that are prepared already.
+    """
+    picked = take_rows(X, _spread(n_rows(X), _LATENCY_ROWS))
+    exported = exported_cost(student, picked)
+    if exported is not None:
+        return Measured(exported.one_row_us, exported.one_row_p99_us, exported.n_bytes)
+    ask, rows = student.bare(picked)
     with threadpool_limits(limits=1):
         median, high = single_row_latency(ask, rows)
     return Measured(median, high, float(student.n_bytes()))

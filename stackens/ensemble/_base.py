@@ -32,6 +32,7 @@ from stackens.combiners import (
     meta_features,
     model_weights,
     passed_positions,
+    weightless,
 )
 from stackens.ensemble._named_estimators import NamedEstimators
 from stackens.out_of_fold import (
@@ -294,7 +295,7 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         X = as_features(X)
         if not self._fits_plainly(X):
             validate_data(self, X, reset=False, skip_check_array=True)
-        skip = () if all_models else _weightless(self.combiner_, self.cross_fit_.names)
+        skip = () if all_models else weightless(self.combiner_, self.cross_fit_.names)
         return self.cross_fit_.predict(X, skip=skip)
 
     def _fits_plainly(self, X: Any) -> bool:
@@ -378,10 +379,3 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         pairs = [(name, model) for name, model in self._pairs if not is_dropped(model)]
         names, models = [name for name, _ in pairs], [model for _, model in pairs]
         return VisualBlock("parallel", models, names=names, dash_wrapped=False)
-
-
-def _weightless(combiner: Combiner, names: tuple[str, ...]) -> tuple[str, ...]:
-    weights = getattr(combiner, "weights_", None)
-    if weights is None or np.shape(weights) != (len(names),):
-        return ()
-    return tuple(name for name, weight in zip(names, weights, strict=True) if weight == 0)

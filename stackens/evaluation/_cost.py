@@ -32,18 +32,22 @@ class Cost:
     one_row_us : float
         Microseconds for a row alone in a call.
     n_bytes : float
-        Bytes of the pickle; NaN when it cannot be pickled.
+        Bytes of the exported file, or of the pickle; NaN when it cannot be pickled.
+    exported : bool, default=False
+        Whether these are the costs of an exported file.
     """
 
     batch_us_per_row: float
     one_row_us: float
     n_bytes: float
+    exported: bool = False
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
             self.batch_us_per_row + other.batch_us_per_row,
             self.one_row_us + other.one_row_us,
             self.n_bytes + other.n_bytes,
+            self.exported and other.exported,
         )
 
 

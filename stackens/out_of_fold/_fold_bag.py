@@ -53,6 +53,16 @@ class FoldBag:
             and (task.classes is None or np.array_equal(found[1].classes_, task.classes))
         ]
 
+    @property
+    def averages_one_column(self) -> bool:
+        """Whether the probability of the second class is averaged, and the first follows."""
+        boosters = [model.booster_ for _, model in self._lightgbms]
+        return (
+            self.task.kind == "binary"
+            and len(boosters) == len(self.models)
+            and all(booster.num_model_per_iteration() == 1 for booster in boosters)
+        )
+
     def respond(self, X: Any, *, threads: int | None = None) -> np.ndarray:
         """Return the mean response, shape (n_samples, n_outputs)."""
         if len(self._lightgbms) == len(self.models):

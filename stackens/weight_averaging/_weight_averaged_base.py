@@ -27,6 +27,8 @@ from stackens._core._sklearn import (
 from stackens._core._task import Task, infer_task
 from stackens.combiners import checked_scorer
 from stackens.ensemble import NamedEstimators
+from stackens.export.program import Graph
+from stackens.export.readers import Method, Table, read_response
 from stackens.out_of_fold import (
     as_seed,
     choose_response,
@@ -281,6 +283,10 @@ class WeightAveraged(MetaEstimatorMixin, NamedEstimators):
         """
         X = self._checked(X)
         return self.model_.predict(X)
+
+    def _read_into(self, graph: Graph, table: Table, method: Method) -> int:
+        """Return the node of what the averaged model answers, in an exported program."""
+        return read_response(self.model_, graph, table, method)
 
     def _checked(self, X: Any) -> Any:
         check_is_fitted(self, "model_")

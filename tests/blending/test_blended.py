@@ -13,9 +13,15 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import stackens as se
-from stackens.combiners import FixedWeights, MajorityVote, SimplexWeights
-from stackens.exceptions import BaseModelWarning, ConstantPredictionWarning
+from stackens.combiners import COMBINERS, FixedWeights, MajorityVote, SimplexWeights
+from stackens.exceptions import (
+    BaseModelWarning,
+    ConstantPredictionWarning,
+    ExportError,
+    RareClassWarning,
+)
 from tests.base_models import CountingClassifier, FailingClassifier
+from tests.export.exported import assert_exported, mixed_table
 
 X, Y = make_classification(150, 6, flip_y=0.2, random_state=0)
 MODELS = [
@@ -185,3 +191,65 @@ def test_weights_by_name():
     ):
         with pytest.raises(ValueError, match=message):
             se.BlendedClassifier(MODELS, weighting=weights).fit(X, Y)
+
+
+# ---------------------------------------------------------------- in exports
+
+
+@pytest.mark.parametrize(
+    "weighting", [*sorted(COMBINERS), (1, 0, 2), {"nb": 1, "lr": 2, "tree": 0}]
+)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_blend_of_classifiers_is_exported(weighting, n_classes):
+    y = np.array(["no", "perhaps", "yes"])[
+        np.where(Y == 1, 2, X[:, 0] > 0.5) if n_classes == 3 else 2 * Y
+    ]
+    weighting = list(weighting) if isinstance(weighting, tuple) else weighting
+    blend = se.BlendedClassifier(MODELS, weighting=weighting, cv=3).fit(X, y)
+    assert_exported(blend, X)
+
+
+@pytest.mark.parametrize("weighting", ["simplex", "greedy", "nnls", "ridge", "best", "auto"])
+@pytest.mark.parametrize("n_targets", [1, 2])
+def test_a_blend_of_regressors_is_exported(weighting, n_targets):
+    rows, y = make_regression(120, 5, n_targets=n_targets, noise=5, random_state=0)
+    models = {"ridge": Ridge(), "tree": DecisionTreeRegressor(max_depth=4, random_state=0)}
+    blend = se.BlendedRegressor(models, weighting=weighting, cv=3).fit(rows, y)
+    program = assert_exported(blend, rows, rtol=1e-11, atol=1e-11)
+    assert program.one_target == (n_targets == 1)
+
+
+@pytest.mark.parametrize("final_fit", ["bag", "refit"])
+def test_a_blend_over_a_table_of_all_kinds_is_exported(final_fit):
+    rows, y = mixed_table("multiclass")
+    models = [m for m in se.default_estimators(rows, y) if m[0] in ("lightgbm_shallow", "linear")]
+    blend = se.BlendedClassifier(models, cv=2, final_fit=final_fit).fit(rows, y)
+    assert_exported(blend, rows)
+
+
+def test_a_model_without_weight_is_not_asked_in_an_export():
+    models = [*MODELS, ("odd", CountingClassifier())]
+    blend = se.BlendedClassifier(models, weighting=[1, 1, 1, 0], cv=3).fit(X, Y)
+    assert_exported(blend, X)
+    blend = se.BlendedClassifier(models, weighting=[1, 1, 1, 1], cv=3).fit(X, Y)
+    with pytest.raises(ExportError, match="Base model 'odd': The model CountingClassifier"):
+        assert_exported(blend, X)
+
+
+def test_a_class_that_one_fold_never_saw_is_exported():
+    y = Y.copy()
+    y[:4] = 2
+    folds = [(np.arange(4, 75), np.arange(75, 150)), (np.r_[:4, 75:150], np.arange(4, 75))]
+    for models, options in ((MODELS, {}), (SVMS, {"stack_method": "decision_function"})):
+        weighting = "logistic" if options else "simplex"
+        blend = se.BlendedClassifier(
+            models, weighting=weighting, cv=folds, final_fit="bag", **options
+        )
+        with pytest.warns(RareClassWarning):
+            blend.fit(X, y)
+        seen = [len(model.classes_) for model in blend.estimators_[0].models]
+        assert seen == [2, 3]
+        assert_exported(blend, X)
+
+
+SVMS = [("svm", LinearSVC()), ("weak", LinearSVC(C=0.01))]

@@ -12,6 +12,7 @@ from stackens.combiners._base import (
     require_names,
     require_probabilities,
     weighted_mean,
+    weightless,
 )
 
 
@@ -102,3 +103,13 @@ def test_count_weights(make_table):
     small = replace(table, sample_weight=table.sample_weight / 1000)
     assert count_weights(small).mean() == pytest.approx(1.0)
     assert count_weights(make_table("binary")).tolist() == [1.0] * 60
+
+
+def test_models_without_weight():
+    combiner = UniformMean()
+    assert weightless(combiner, ["a", "b"]) == ()
+    combiner.weights_ = np.array([0.0, 1.0])
+    assert weightless(combiner, ["a", "b"]) == ("a",)
+    assert weightless(combiner, ["a", "b", "c"]) == ()
+    combiner.weights_ = np.zeros((2, 3))  # one for each label
+    assert weightless(combiner, ["a", "b"]) == ()

@@ -181,3 +181,18 @@ def test_integer_weights_are_repeated_rows_with_features_beside():
         )
     ]
     np.testing.assert_allclose(*answers, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("passthrough", "positions"),
+    [(False, []), ([], []), (True, [0, 1, 2]), (["c", "a"], [2, 0]), ([-1, 0], [2, 0])],
+)
+def test_positions_of_what_passed_are_kept(passthrough, positions):
+    frame = pd.DataFrame(RNG.normal(size=(N, 3)), columns=list("abc"))
+    meta = MetaLearner(LogisticRegression(), passthrough).fit(table_of(frame))
+    assert meta.passed_ == positions
+
+
+def test_texts_in_one_dimension_pass_as_one_column():
+    meta = MetaLearner(make_pipeline(TabularEncoder(), LogisticRegression()), True)
+    assert meta.fit(table_of(np.array(list("xyz"))[np.arange(N) % 3])).passed_ == [0]

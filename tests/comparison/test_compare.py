@@ -28,6 +28,7 @@ MODELS = {
     "tree": DecisionTreeClassifier(max_depth=4, random_state=0),
 }
 COLUMNS = ["score", "score_se", "oof_score", "fit_s", "batch_us_per_row", "one_row_us", "bytes"]
+COLUMNS += ["exported"]
 BLENDS = ["blend uniform", "blend simplex", "blend greedy"]
 USUAL = [*BLENDS, "stack logistic", "stack auto", "distilled"]
 

@@ -2,14 +2,20 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.dummy import DummyRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
 
+import stackens as se
 from stackens._core._task import Task
-from stackens.combiners import FixedWeights
+from stackens.combiners import FixedWeights, MetaLearner
 from stackens.comparison import _cost
 from stackens.comparison._cost import measure_costs
 from stackens.comparison._fit_on_table import FittedStrategy
 from stackens.evaluation import Answers, Cost
-from stackens.out_of_fold import PredictionTable
+from stackens.exceptions import ExportError
+from stackens.export import exported_cost
+from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 
 NUMBERS = Task("regression", 1)
 
@@ -48,6 +54,35 @@ def combination(weights, names):
     return FittedStrategy(combiner, names, 0.0, Answers(np.empty((0, 1)), "predict"))
 
 
+def _not_exported(*_):
+    raise ExportError("Not today.")
+
+
+def test_what_can_be_exported_is_measured_exported():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    models = {"a": LinearRegression().fit(X, X[:, 0]), "b": LinearRegression().fit(X, X[:, 1])}
+    found = measure(models, X, {"mean": combination([0.5, 0.5], ("a", "b"))})
+    assert found["a"].n_bytes == exported_cost(models["a"], X).n_bytes
+    assert found["mean"].exported
+    assert found["mean"].n_bytes > found["a"].n_bytes + found["b"].n_bytes
+    mixed = measure({**models, "b": Recorder()}, X, {"mean": combination([0.5, 0.5], ("a", "b"))})
+    assert mixed["a"].exported
+    assert not mixed["b"].exported
+    assert not mixed["mean"].exported
+
+
+def test_combiners_read_features_too():
+    X = pd.DataFrame({"city": ["Bern", "Rome", None] * 20, "size": np.arange(60.0)})
+    y = np.arange(60.0)
+    models = {"constant": DummyRegressor().fit(X, y)}
+    values = (y + 1.0)[:, None, None]
+    table = OutOfFoldTable(values, ("constant",), NUMBERS, ("predict",), X, y=y)
+    final = make_pipeline(se.TabularEncoder(), LinearRegression())
+    combiner = MetaLearner(final, passthrough=True).fit(table)
+    found = FittedStrategy(combiner, ("constant",), 0.0, Answers(np.empty((0, 1)), "predict"))
+    assert measure(models, X, {"stack": found})["stack"].exported
+
+
 def test_latency_asks_for_distinct_rows_and_batches():
     for model in (Recorder(), WithProbabilities()):
         cost = measure({"model": model}, np.arange(2_000.0)[:, None])["model"]
@@ -72,6 +107,7 @@ def test_one_row_is_enough():
 def test_combinations_cost_what_their_parts_do(monkeypatch):
     measured = iter([Cost(1, 10, 100), Cost(2, 20, 200), Cost(4, 40, 400), Cost(0.1, 0.2, 0.3)])
     monkeypatch.setattr(_cost, "cost_of", lambda *_: next(measured))
+    monkeypatch.setattr(_cost, "program_cost", _not_exported)
     models = {"a": Recorder(), "b": Recorder(), "c": Recorder()}
     mean = combination([0.5, 0.0, 0.5], ("a", "b", "c"))
     found = measure(models, np.zeros((5, 1)), {"mean": mean})

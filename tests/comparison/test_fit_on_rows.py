@@ -1,6 +1,5 @@
 """Weight averages as strategies: fitted by themselves on the outer training rows."""
 
-import pickle
 import warnings
 
 import numpy as np
@@ -24,6 +23,7 @@ from stackens.comparison._fit_on_rows import fit_on_rows, what_predicts
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._strategies import Strategy
 from stackens.exceptions import LeakageWarning, StackensWarning
+from stackens.export import exported_cost
 
 X, Y = make_classification(200, 6, n_informative=3, flip_y=0.2, random_state=0)
 OUTER = [(np.arange(140), np.arange(140, 200))]
@@ -66,7 +66,8 @@ def test_the_score_is_that_of_an_average_fitted_on_the_training_part(models):
     assert np.isnan(row["oof_score"])
     assert row["fit_s"] > 0
     assert row["one_row_us"] > row["batch_us_per_row"] > 0
-    assert row["bytes"] == len(pickle.dumps(average.model_, protocol=5))
+    assert row["bytes"] == exported_cost(average.model_, X[test]).n_bytes
+    assert row["exported"]
 
 
 def test_rows_that_are_set_aside_are_never_seen():
@@ -284,7 +285,7 @@ def test_a_failing_average_is_handled_as_other_strategies():
     options = {"outer": OUTER, "strategies": {"bad": average, "bayes": "bayes"}}
     with pytest.warns(StackensWarning, match="'bad': ValueError: .*weights"):
         frame = se.compare(MODELS, X, Y, **options).frame()
-    assert frame.loc["bad"].drop("bytes").isna().all()
+    assert frame.loc["bad"].drop(["bytes", "exported"]).isna().all()
     with pytest.raises(ValueError, match="weights"):
         se.compare(MODELS, X, Y, on_error="raise", **options)
 

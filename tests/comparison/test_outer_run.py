@@ -14,7 +14,6 @@ from stackens.comparison import _outer_run
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._outer_run import run_split
 from stackens.comparison._strategies import resolve_strategies
-from stackens.evaluation import Cost
 
 X, Y = make_classification(200, 5, random_state=0)
 PAIRS = [
@@ -58,15 +57,14 @@ def test_a_base_model_alone_is_what_the_cross_fit_made_of_it():
     assert not np.allclose(found.held_out.answers["boosted"].values, plain)
     refitted = run(final_fit="refit")
     np.testing.assert_allclose(refitted.held_out.answers["boosted"].values, plain)
-    assert found.costs["boosted"].n_bytes > 3 * refitted.costs["boosted"].n_bytes
+    assert found.costs["boosted"].n_bytes > refitted.costs["boosted"].n_bytes + 2_000
+    assert found.costs["boosted"].exported
 
 
 def test_combinations_cost_as_much_as_their_models_and_a_little_more():
     costs = run().costs
-    total = sum(
-        (costs[name] for name in ("linear", "boosted", "forest")), start=Cost(0.0, 0.0, 0.0)
-    )
-    assert total.n_bytes < costs["uniform"].n_bytes < total.n_bytes + 5_000
+    total = costs["linear"] + costs["boosted"] + costs["forest"]
+    assert total.n_bytes < costs["uniform"].n_bytes < total.n_bytes + 30_000
     assert total.one_row_us < costs["uniform"].one_row_us
     assert total.batch_us_per_row < costs["uniform"].batch_us_per_row
 

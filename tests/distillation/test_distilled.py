@@ -5,12 +5,17 @@ import pandas as pd
 import polars as pl
 import pytest
 from sklearn.datasets import make_classification
+from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LogisticRegression
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 
 import stackens as se
+from stackens.export._program_of import program_of
+from stackens.export.program import evaluate
+from tests.export.exported import assert_exported, mixed_table
 
 torch = pytest.importorskip("torch")
 
@@ -78,3 +83,64 @@ def test_a_network_distils_images():
     assert found.score(images, labels) > 0.8
     assert "temperature 3" in str(found.report_)
     assert not student[1].weight.any()  # the one that was given is left alone
+
+
+# ---------------------------------------------------------------- in exports
+
+QUICK = {"augmentation": None, "soft_weight": 0.5, "outer": None, "cv": 2, "random_state": 0}
+STUDENTS = ["lightgbm", "tree", "linear", "mlp", DecisionTreeClassifier(max_depth=3)]
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=str)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_student_of_classes_is_exported_with_its_encoder(student, n_classes):
+    rows, y = mixed_table("binary" if n_classes == 2 else "multiclass")
+    teacher = make_pipeline(se.TabularEncoder(), DecisionTreeClassifier(max_depth=3))
+    if not isinstance(student, str):
+        rows = rows[["income", "member"]]
+        teacher = teacher[-1]
+    distilled = se.DistilledClassifier(teacher, student=student, **QUICK).fit(rows, y)
+    atol = 1e-6 if student == "mlp" else 1e-15
+    program = assert_exported(distilled, rows, atol=atol)
+    assert program.classes.tolist() == distilled.classes_.tolist()
+    assert_exported(distilled.student_, rows, atol=atol)
+
+
+@pytest.mark.parametrize("student", [*STUDENTS[:4], LinearRegression()], ids=str)
+def test_a_student_of_values_is_exported_with_its_encoder(student):
+    rows, y = mixed_table("regression")
+    teacher = make_pipeline(se.TabularEncoder(), DecisionTreeRegressor(max_depth=3))
+    if not isinstance(student, str):
+        rows = rows[["income", "member"]]
+    distilled = se.DistilledRegressor(teacher, student=student, **QUICK).fit(rows, y)
+    atol = 1e-5 if student == "mlp" else 1e-12
+    assert assert_exported(distilled, rows, atol=atol).one_target
+
+
+@pytest.mark.parametrize("student", ["lightgbm", "tree", "linear"])
+def test_students_of_quantiles_and_of_several_values_are_exported(student):
+    rows, y = mixed_table("regression")
+    rows = rows[["income", "member"]]
+    quantiles = se.DistilledRegressor(
+        GradientBoostingRegressor(n_estimators=5), student=student, quantiles=(0.1, 0.9), **QUICK
+    )
+    targets = {"teacher_targets": np.column_stack([y - 1, y + 1])}
+    several = se.DistilledRegressor(DecisionTreeRegressor(max_depth=3), student=student, **QUICK)
+    for model in (quantiles.fit(rows, y, **targets), several.fit(rows, targets["teacher_targets"])):
+        program = assert_exported(model, rows, atol=1e-12)
+        assert (program.one_target, program.n_outputs) == (False, 2)
+
+
+def test_an_export_refuses_missing_values_where_the_student_does():
+    model = se.DistilledClassifier(LogisticRegression(), student="tree", **QUICK).fit(X, Y)
+    rows = X[:5].copy()
+    rows[2, 1] = np.nan
+    with pytest.raises(ValueError, match="contains NaN"):
+        model.predict(rows)
+    program = program_of(model)
+    (found,) = evaluate(program, list(rows.T), [program.refused])
+    assert np.isfinite(found).all(axis=1).tolist() == [True, True, False, True, True]
+    for teacher, takes in ((DecisionTreeClassifier(), X), (LogisticRegression(), None)):
+        frame = pd.DataFrame(X, columns=list("abcd")) if takes is None else takes
+        model = se.DistilledClassifier(teacher, student="tree", **QUICK).fit(frame, Y)
+        assert program_of(model).refused is None

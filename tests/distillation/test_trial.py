@@ -5,12 +5,14 @@ import pytest
 from sklearn.datasets import make_classification
 
 from stackens._core._task import infer_task
+from stackens.distillation import _trial
 from stackens.distillation._candidates import PLAIN_MIX, Candidate, Mix
 from stackens.distillation._inputs import Inputs
 from stackens.distillation._lessons import Lessons
 from stackens.distillation._trial import Trial, measure_student, measure_teacher
 from stackens.distillation.students._tree import TreeStudent
 from stackens.evaluation import HeldOut
+from stackens.export import exported_cost
 
 X, Y = make_classification(300, 5, random_state=0)
 
@@ -38,7 +40,18 @@ def test_a_candidate_learns_once_and_answers_the_rows_set_aside():
     assert plain.name not in found.measured
 
 
-def test_latency_is_that_of_distinct_rows():
+def test_a_student_is_measured_in_its_exported_form():
+    found = trial()
+    lesson = found.lessons.lesson(Mix(1.0), stops_early=False)
+    student = TreeStudent(max_depth=3).fit(lesson)
+    cost = measure_student(student, X)
+    assert abs(cost.n_bytes - exported_cost(student, X).n_bytes) < 1_000  # other rows are carried
+    assert cost.n_bytes > student.n_bytes()
+    assert 0 < cost.one_row_us <= cost.one_row_p99_us
+
+
+def test_one_that_cannot_be_exported_is_measured_bare_on_distinct_rows(monkeypatch):
+    monkeypatch.setattr(_trial, "exported_cost", lambda student, X: None)
     found = trial()
     lesson = found.lessons.lesson(Mix(1.0), stops_early=False)
     student = TreeStudent(max_depth=3).fit(lesson)

@@ -141,3 +141,11 @@ def test_score():
     assert bag.score(X, Y2, weights) == accuracy_score(Y2, bag.predict(X), sample_weight=weights)
     y = X[:, 0] * 2.5
     assert bag_of(Ridge(), "predict", y).score(X, y) > 0.99
+
+
+def test_whether_the_probability_of_one_class_is_averaged():
+    lightgbm = pytest.importorskip("lightgbm")
+    booster = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1)
+    assert bag_of(booster, "predict_proba", Y2).averages_one_column
+    assert not bag_of(booster, "predict_proba", Y3).averages_one_column
+    assert not bag_of(GaussianNB(), "predict_proba", Y2).averages_one_column

@@ -4,9 +4,15 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from lightgbm import LGBMClassifier
 from scipy import sparse
-from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
-from sklearn.ensemble import StackingClassifier, StackingRegressor
+from sklearn.datasets import (
+    load_wine,
+    make_classification,
+    make_multilabel_classification,
+    make_regression,
+)
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier, StackingRegressor
 from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge
 from sklearn.model_selection import StratifiedKFold
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
@@ -17,7 +23,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 import stackens as se
 from stackens.combiners import Combiner, SimplexWeights
+from stackens.export.program import Graph
+from stackens.export.readers import Table, read_response
 from tests.base_models import CountingClassifier
+from tests.export.exported import answers, assert_exported, mixed_table
 
 X, Y = make_classification(120, 5, random_state=0)
 Y3 = np.arange(120) % 3
@@ -173,3 +182,80 @@ def test_a_final_estimator_that_fails_is_named():
     with pytest.raises(ValueError, match="The final estimator .LogisticRegression. failed: Value"):
         stack.fit(frame, Y)
     assert stack.set_params(final_estimator="auto").fit(frame, Y).score(frame, Y) == 1.0
+
+
+# ---------------------------------------------------------------- in exports
+
+SMALL = {
+    "lgbm": make_pipeline(
+        se.TabularEncoder(impute=None),
+        LGBMClassifier(n_estimators=10, min_child_samples=5, verbose=-1, n_jobs=1),
+    ),
+    "forest": make_pipeline(se.TabularEncoder(), RandomForestClassifier(10, random_state=0)),
+}
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
+def test_a_stack_of_the_default_estimators_is_exported_whole(kind):
+    pytest.importorskip("torch")
+    X, y = mixed_table(kind)
+    models = se.default_estimators(X, y)
+    stacked = se.StackedRegressor if kind == "regression" else se.StackedClassifier
+    if kind != "binary":  # a network takes as long as all others together
+        models = [model for model in models if model[0] != "mlp"]
+    program = assert_exported(stacked(models, cv=2, random_state=0).fit(X, y), X)
+    assert program.named
+    assert program.single_precision == (kind == "binary")
+    kinds = [column.kind for column in program.columns]
+    assert kinds == ["number", "number", "category", "category", "number", "datetime"]
+
+
+@pytest.mark.parametrize("final_fit", ["bag", "refit"])
+@pytest.mark.parametrize("passthrough", [True, ["town", "age"], [1, -1]])
+def test_features_that_pass_through_reach_an_export_as_they_are(final_fit, passthrough):
+    X, y = mixed_table("binary")
+    stack = se.StackedClassifier(
+        SMALL, passthrough=passthrough, cv=2, final_fit=final_fit, out_of_bag=False
+    )
+    assert_exported(stack.fit(X, y), X)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+@pytest.mark.parametrize(
+    "final", [DecisionTreeClassifier(max_depth=3), LinearSVC(), LogisticRegression(), "logistic"]
+)
+def test_every_answer_of_a_stack_is_exported(kind, final):
+    X, y = mixed_table(kind)
+    stack = se.StackedClassifier(SMALL, final, cv=2).fit(X, y)
+    program = assert_exported(stack, X)
+    assert program.response == ("scores" if isinstance(final, LinearSVC) else "probabilities")
+    graph = Graph(X.columns)
+    for method in ("predict", "decision_function"):
+        if not hasattr(stack, method):
+            continue
+        node = read_response(stack, graph, Table.of_raw_rows(graph), method)
+        found = answers(graph.program(node, "values"), X)
+        if method == "predict":
+            found = stack.classes_[found[:, 0].astype(int)]
+        expected = getattr(stack, method)(X)
+        if method == "predict":
+            np.testing.assert_array_equal(found, expected)
+        else:
+            np.testing.assert_allclose(found, expected.reshape(len(X), -1), rtol=1e-11)
+
+
+def test_a_stack_inside_a_stack_and_a_regressor_under_classes_are_exported():
+    X, y = mixed_table("binary")
+    inner = se.StackedClassifier(SMALL, cv=2, out_of_bag=False)
+    ridge = make_pipeline(se.TabularEncoder(), Ridge())
+    models = {"inner": inner, "ridge": ridge, "lgbm": SMALL["lgbm"]}
+    stack = se.StackedClassifier(models, LogisticRegression(), cv=2).fit(X, y == "yes")
+    assert_exported(stack, X)
+
+
+def test_a_stack_of_arrays_is_exported_without_names():
+    X, y = load_wine(return_X_y=True)
+    models = {"forest": RandomForestClassifier(10, random_state=0), "nb": GaussianNB()}
+    program = assert_exported(se.StackedClassifier(models, cv=2, passthrough=[0, -1]).fit(X, y), X)
+    assert not program.named
+    assert len(program.columns) == 13

@@ -4,11 +4,12 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
 import stackens as se
 from stackens.exceptions import BaseModelError
+from tests.export.exported import assert_exported
 
 X, Y = load_breast_cancer(return_X_y=True)
 LOGISTIC = [(f"c{i}", LogisticRegression(C=c)) for i, c in enumerate([0.1, 1.0, 10.0])]
@@ -34,3 +35,12 @@ def test_a_failing_model_is_named():
         se.WeightAveragedClassifier({"broken": LogisticRegression()}).fit(
             pd.DataFrame({"text": [f"word {i}" for i in range(40)]}), [0, 1] * 20
         )
+
+
+def test_the_average_is_exported_as_the_one_model_that_it_is():
+    rows, y = X[:, :3], Y
+    classifier = se.WeightAveragedClassifier(LOGISTIC, weighting="equal", random_state=0)
+    assert_exported(classifier.fit(rows, y), rows)
+    ridge = [(f"a{i}", Ridge(alpha)) for i, alpha in enumerate([0.1, 10.0])]
+    regressor = se.WeightAveragedRegressor(ridge, weighting="equal", random_state=0)
+    assert_exported(regressor.fit(rows, X[:, 4]), rows)

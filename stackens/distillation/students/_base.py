@@ -11,6 +11,9 @@ from sklearn.utils.metaestimators import available_if
 
 from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson
+from stackens.exceptions import ExportError
+from stackens.export.program import Graph
+from stackens.export.readers import Method, Table
 
 __all__ = ["FittedStudent", "Student"]
 
@@ -119,6 +122,18 @@ class FittedStudent(ABC):
         if self.task.has_classes:
             return self.task.decode(outputs.argmax(axis=1))
         return outputs if self.task.y_ndim == 2 or outputs.shape[1] > 1 else outputs[:, 0]
+
+    def _read_into(self, graph: Graph, table: Table, method: Method) -> int:
+        """Return the node of what this student answers, in an exported program."""
+        node = self._read_outputs(graph, table)
+        return graph.argmax(node) if method == "predict" and self.task.has_classes else node
+
+    def _read_outputs(self, graph: Graph, table: Table) -> int:
+        """Return the node of :meth:`outputs` in an exported program."""
+        raise ExportError(
+            f"A {type(self).__name__} cannot be exported. Got {self!r}. Distil into a student that "
+            "can: 'lightgbm', 'tree', 'linear' or 'mlp'."
+        )
 
     @property
     def classes_(self) -> np.ndarray:

@@ -21,6 +21,9 @@ from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson, centred_logits
 from stackens.distillation.students._base import FittedStudent, Student
 from stackens.evaluation import pickled_bytes
+from stackens.export.program import Graph
+from stackens.export.readers import Table
+from stackens.export.readers.ensembles import read_answer, renormalised
 from stackens.out_of_fold import (
     choose_response,
     estimator_type,
@@ -238,6 +241,22 @@ class FittedEstimator(FittedStudent):
         if self.says == "logits":
             return softmax(np.hstack([np.zeros_like(values), values]) if width == 1 else values)
         return renormalise(np.hstack([1.0 - values, values]) if width == 1 else values, task)
+
+    def _read_outputs(self, graph: Graph, table: Table) -> int:
+        task, model = self.task, self.estimator
+        binary = task.kind == "binary"
+        if self.says == "answers":
+            response = choose_response(self.label, model, "auto", task)
+            answer = read_answer(model, graph, table, response, task, n_train=self.n_train)
+            if response != "decision_function":
+                return answer
+            return graph.softmax(graph.over(answer, 2.0) if binary else answer)
+        inner = Task("regression", 1 if binary else task.n_outputs)
+        values = read_answer(model, graph, table, "predict", inner)
+        if self.says == "logits":
+            zero = graph.constant(0.0)
+            return graph.softmax(graph.concatenate([zero, values]) if binary else values)
+        return renormalised(graph, graph.two_classes(values) if binary else values, task)
 
     def n_bytes(self) -> float:
         return pickled_bytes(self.estimator)

@@ -20,6 +20,8 @@ from stackens.distillation.students._tabular import (
     path_of,
     require_settings,
 )
+from stackens.export.program import Graph
+from stackens.export.readers import Table, read_response
 from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedLightGBM", "LightGBMStudent"]
@@ -269,6 +271,11 @@ class FittedLightGBM(FittedTabular):
             return answers[0]
         outputs = np.column_stack(answers)
         return np.hstack([1.0 - outputs, outputs]) if self.task.kind == "binary" else outputs
+
+    def _read_matrix(self, graph: Graph, table: Table) -> int:
+        answers = [read_response(b, graph, table, "predict") for b in self.boosters]
+        outputs = graph.concatenate(answers)
+        return graph.two_classes(outputs) if self.task.kind == "binary" else outputs
 
     def ask_one(self) -> Callable[[Any], Any]:
         if len(self.boosters) > 1:

@@ -22,6 +22,9 @@ from stackens.distillation.students._tabular import (
     path_of,
     require_settings,
 )
+from stackens.export.program import Graph
+from stackens.export.readers import Table
+from stackens.export.readers.ensembles import probabilities_of_log_odds
 from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedLinear", "LinearStudent"]
@@ -179,6 +182,14 @@ class FittedLinear(FittedTabular):
 
     def outputs_of_matrix(self, matrix: np.ndarray) -> np.ndarray:
         return outputs_of(matrix @ self.coef.T + self.intercept, self.task.is_classification)
+
+    def _read_matrix(self, graph: Graph, table: Table) -> int:
+        scores = graph.dense(table.numbers(graph), self.coef.T, self.intercept)
+        if not self.task.is_classification:
+            return scores
+        if graph.width(scores) == 1:
+            return probabilities_of_log_odds(graph, scores)
+        return graph.softmax(scores)
 
     def ask_one(self) -> Callable[[Any], Any]:
         coef, intercept = self.coef.T.copy(), self.intercept

@@ -19,6 +19,9 @@ from stackens.distillation.students._lesson_loss import (
     target_columns,
 )
 from stackens.distillation.students._tabular import FittedTabular, dense_table, path_of
+from stackens.export.program import Graph
+from stackens.export.readers import Table
+from stackens.export.readers.models import read_tabular_network
 from stackens.neural import TorchMLPClassifier, TorchMLPRegressor
 from stackens.neural._table import TargetRows, code_columns, encoded, fit_encoder
 from stackens.preprocessing import TabularEncoder
@@ -224,6 +227,12 @@ class FittedMLP(FittedTabular):
 
         table = matrix.astype(np.float32)
         return self._answers(outputs(self.module, table, self.recipe.device, self.recipe.n_jobs))
+
+    def _read_matrix(self, graph: Graph, table: Table) -> int:
+        outputs = read_tabular_network(self.module, graph, table)
+        if self.task.is_classification:
+            return graph.softmax(outputs)
+        return graph.plus(graph.times(outputs, self.scale), self.mean)
 
     def ask_one(self) -> Callable[[Any], Any]:
         from stackens.neural._numpy_network import NumpyNetwork

@@ -21,6 +21,9 @@ from stackens.distillation.students._lesson_loss import (
     target_columns,
 )
 from stackens.distillation.students._tabular import path_of
+from stackens.export.program import Graph
+from stackens.export.readers import Table
+from stackens.export.readers.models import read_keras_model, read_torch_module
 from stackens.out_of_fold import model_error
 
 __all__ = ["FittedModule", "ModuleStudent", "NetworkStudent"]
@@ -235,6 +238,18 @@ class FittedModule(FittedStudent):
             )
         return raw
 
+    def _read_outputs(self, graph: Graph, table: Table) -> int:
+        rows = table.numbers(graph)
+        if str(_precision(self.module)) != "torch.float64":
+            rows = graph.elementwise("round_single", rows)
+        raw = _read_raw(self.module, graph, rows)
+        if graph.width(raw) == 1 and self.task.n_outputs == 2:
+            raw = graph.concatenate([graph.constant(0.0), raw])
+        graph.refuse(raw)
+        if self.task.is_classification:
+            return graph.softmax(raw)
+        return graph.plus(graph.times(raw, self.scale), self.mean)
+
     def _outputs(self, raw: np.ndarray) -> np.ndarray:
         if self.task.is_classification:
             return softmax(raw)
@@ -323,6 +338,19 @@ def _ends_in_probabilities(module: Any, raw: np.ndarray) -> bool:
 
     # a column of a sigmoid may also be one of logits, so that only the layer tells
     return isinstance(last_layer(module), nn.Sigmoid) or looks_like_probabilities(raw)
+
+
+def _read_raw(module: Any, graph: Graph, rows: int) -> int:
+    """Read what a torch module, or the Keras model inside it, says of rows."""
+    if not hasattr(module, "gives_probabilities"):
+        return read_torch_module(module, graph, rows)
+    answer = read_keras_model(module.model, graph, rows)
+    if not module.gives_probabilities:
+        return answer
+    if graph.width(answer) == 1:
+        answer = graph.two_classes(answer)
+    least = graph.constant(float(np.finfo(np.float32).tiny))
+    return graph.elementwise("log", graph.arithmetic("maximum", answer, least))
 
 
 def _numbers(answer: Any, n_outputs: int) -> np.ndarray:

@@ -15,6 +15,8 @@ from stackens._core._rows import as_features
 from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson
 from stackens.distillation.students._base import FittedStudent
+from stackens.export.program import Graph
+from stackens.export.readers import Table, read_transform
 from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedTabular", "dense_table", "encoded", "path_of", "require_settings"]
@@ -48,8 +50,15 @@ class FittedTabular(FittedStudent):
     def ask_one(self) -> Callable[[Any], Any]:
         """Return a function of one encoded row, float64 of shape (1, n_features)."""
 
+    @abstractmethod
+    def _read_matrix(self, graph: Graph, table: Table) -> int:
+        """Return the node of :meth:`outputs_of_matrix` in an exported program."""
+
     def outputs(self, X: Any) -> np.ndarray:
         return self.outputs_of_matrix(self._matrix(X))
+
+    def _read_outputs(self, graph: Graph, table: Table) -> int:
+        return self._read_matrix(graph, read_transform(self.encoder, graph, table))
 
     def bare(self, X: Any) -> tuple[Callable[[Any], Any], list[Any]]:
         matrix = self._matrix(X)

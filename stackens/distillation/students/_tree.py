@@ -20,6 +20,11 @@ from stackens.distillation.students._tabular import (
     path_of,
     require_settings,
 )
+from stackens.export.program import Graph
+from stackens.export.readers import Table
+from stackens.export.readers.ensembles import clipped
+from stackens.export.readers.trees._joined import joined_trees
+from stackens.export.readers.trees._sklearn_trees import tree_arrays
 from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedTree", "TreeStudent"]
@@ -170,6 +175,17 @@ class FittedTree(FittedTabular):
             return outputs
         outputs = np.clip(outputs, 0.0, 1.0)  # means of probabilities, but for rounding
         return np.hstack([1.0 - outputs, outputs]) if self.task.kind == "binary" else outputs
+
+    def _read_matrix(self, graph: Graph, table: Table) -> int:
+        # the tree itself is asked, without scikit-learn's checks: no row is refused
+        matrix = graph.elementwise("round_single", table.numbers(graph))
+        arrays = tree_arrays(self.tree.tree_)
+        width = arrays.leaf.shape[1]
+        outputs = joined_trees(graph, matrix, [arrays], offset=np.zeros(1), base=np.zeros(width))
+        if not self.task.is_classification:
+            return outputs
+        outputs = clipped(graph, outputs, 0.0, 1.0)
+        return graph.two_classes(outputs) if self.task.kind == "binary" else outputs
 
     def ask_one(self) -> Callable[[Any], Any]:
         return self.tree.tree_.predict

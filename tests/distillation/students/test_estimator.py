@@ -31,6 +31,7 @@ from stackens.distillation.students import EstimatorStudent
 from stackens.distillation.students._estimator import _copies
 from stackens.exceptions import BaseModelError
 from tests.distillation.students.taught import classes, silent, values
+from tests.export.exported import assert_exported
 
 ONES = np.ones(240)
 
@@ -308,3 +309,45 @@ def test_labels():
     assert EstimatorStudent(Ridge(), name="mine").label == "mine"
     long = KNeighborsClassifier(n_neighbors=31, weights="distance", p=1)
     assert EstimatorStudent(long).label == "KNeighborsClassifier"
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize(
+    ("estimator", "says"),
+    [
+        (LogisticRegression(), "answers"),
+        (LinearSVC(), "answers"),
+        (make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=3)), "answers"),
+        (DecisionTreeRegressor(max_depth=3), "probabilities"),
+        (RandomForestRegressor(5, max_depth=3), "probabilities"),
+        (LinearRegression(), "logits"),
+        (GradientBoostingRegressor(n_estimators=3), "logits"),
+    ],
+    ids=str,
+)
+def test_a_student_of_classes_is_exported(estimator, says, n_classes):
+    lesson = classes(n_classes)
+    student = EstimatorStudent(estimator).fit(lesson, random_state=0)
+    assert student.says == says
+    program = assert_exported(student, lesson.X)
+    assert program.named
+    assert program.response == "probabilities"
+
+
+@pytest.mark.parametrize("says", ["answers", "probabilities"])
+def test_a_class_that_it_never_saw_is_exported(says):
+    lesson = classes(3)
+    seen = lesson.hard[:, 0] == 0
+    if says == "answers":
+        lesson = lesson.take(seen)
+        lesson = replace(lesson, soft=lesson.hard)
+    student = EstimatorStudent(DecisionTreeClassifier(max_depth=3)).fit(lesson, random_state=0)
+    assert_exported(student, classes(3).X)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_student_of_values_is_exported(n_outputs):
+    lesson = values(n_outputs)
+    for estimator in (Ridge(), GradientBoostingRegressor(n_estimators=3)):
+        student = EstimatorStudent(estimator).fit(lesson, random_state=0)
+        assert assert_exported(student, lesson.X).one_target == (n_outputs == 1)

@@ -17,6 +17,7 @@ from keras import layers  # noqa: E402
 from stackens.distillation.students import KerasStudent  # noqa: E402
 from stackens.exceptions import BaseModelError  # noqa: E402
 from tests.distillation.students.taught import classes, held_back, values  # noqa: E402
+from tests.export.exported import assert_exported  # noqa: E402
 
 # Keras itself, when it saves or copies variables of torch under numpy 2
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -218,3 +219,20 @@ class Secret(keras.Model):
 def test_a_model_that_cannot_be_copied():
     with pytest.raises(BaseModelError, match="could not copy this Secret"):
         learn(Secret(3), classes())
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "n_outputs", "activation"),
+    [(3, 3, None), (3, 3, "softmax"), (2, 1, "sigmoid"), (2, 1, None), (2, 2, "softmax")],
+)
+def test_a_keras_student_of_classes_is_exported(n_classes, n_outputs, activation):
+    lesson = classes(n_classes)
+    student = KerasStudent(dense(n_outputs, activation), epochs=2).fit(lesson, random_state=0)
+    program = assert_exported(student, lesson.X.to_numpy(), atol=1e-6)
+    assert len(program.columns) == 3
+
+
+def test_a_keras_student_of_values_is_exported():
+    lesson = values(2)
+    student = KerasStudent(dense(2), epochs=2).fit(lesson, random_state=0)
+    assert_exported(student, lesson.X, rtol=1e-6)

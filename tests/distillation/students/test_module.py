@@ -14,8 +14,11 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from stackens.distillation.students import ModuleStudent  # noqa: E402
-from stackens.exceptions import BaseModelError, BaseModelTypeError  # noqa: E402
+from stackens.exceptions import BaseModelError, BaseModelTypeError, ExportError  # noqa: E402
+from stackens.export._program_of import program_of  # noqa: E402
+from stackens.export.program import evaluate  # noqa: E402
 from tests.distillation.students.taught import classes, held_back, silent, values  # noqa: E402
+from tests.export.exported import assert_exported  # noqa: E402
 
 STOPPING = held_back(240)
 FAST = {"epochs": 15, "learning_rate": 0.03}
@@ -284,3 +287,40 @@ def test_fits_side_by_side_draw_from_generators_of_their_own():
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(outputs, seeds))
     np.testing.assert_array_equal(one_by_one, together)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("n_classes", "n_outputs"), [(3, 3), (2, 2), (2, 1)])
+def test_a_module_of_classes_is_exported(dtype, n_classes, n_outputs):
+    lesson = classes(n_classes)
+    student = learn(network(n_outputs, dtype=dtype), lesson, epochs=3)
+    atol = 1e-6 if dtype == torch.float32 else 1e-13
+    program = assert_exported(student, lesson.X.to_numpy(), atol=atol)
+    assert program.single_precision == (dtype == torch.float32)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_a_module_of_values_is_exported_and_refuses_missing_ones(n_outputs):
+    lesson = values(n_outputs)
+    student = learn(network(n_outputs), lesson, epochs=3)
+    program = assert_exported(student, lesson.X, rtol=1e-6)
+    rows = lesson.X[:3].copy()
+    rows[1, 2] = np.nan
+    with pytest.raises(ValueError, match="finite numbers"):
+        student.predict(rows)
+    (found,) = evaluate(program, list(rows.T), [program.refused])
+    assert np.isfinite(found).all(axis=1).tolist() == [True, False, True]
+
+
+def test_a_module_with_ways_of_its_own_is_not_exported():
+    class Doubled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, rows):
+            return 2 * self.layer(rows)
+
+    student = learn(Doubled(), classes(), epochs=1)
+    with pytest.raises(ExportError, match="The layer Doubled of a torch network"):
+        program_of(student)

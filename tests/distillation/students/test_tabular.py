@@ -1,15 +1,18 @@
 """How tables reach tabular students, and what they cannot take."""
 
+from importlib.util import find_spec
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
 
-from stackens.distillation.students import TreeStudent
+from stackens.distillation.students import LightGBMStudent, LinearStudent, MLPStudent, TreeStudent
 from stackens.distillation.students._tabular import encoded, path_of, require_settings
 from stackens.preprocessing import TabularEncoder
 from tests.distillation.students.lessons import class_lesson, quantile_lesson, value_lesson
+from tests.export.exported import assert_exported
 
 
 def test_rows_without_weight_are_left_out_and_weights_are_in_rows():
@@ -99,3 +102,35 @@ def test_tensors_and_lists_of_rows_are_tables():
     for X in (torch.tensor(lesson.X), lesson.X.tolist()):
         found = TreeStudent().fit(class_lesson(n=30, X=X)).outputs(X)
         np.testing.assert_array_equal(found, expected)
+
+
+# ---------------------------------------------------------------- in exports
+
+
+def recipes():
+    """Small recipes of every tabular student."""
+    found = [LightGBMStudent(n_trees=8, n_leaves=5), TreeStudent(max_depth=4), LinearStudent()]
+    return [*found, *([MLPStudent((8,), max_iter=2)] if find_spec("torch") else [])]
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.family)
+@pytest.mark.parametrize(
+    "lesson",
+    [class_lesson(2), class_lesson(3), value_lesson(1), value_lesson(2), quantile_lesson()],
+    ids=["two classes", "three classes", "a value", "two values", "quantiles"],
+)
+def test_a_tabular_student_is_exported(recipe, lesson):
+    student = recipe.fit(lesson, random_state=0)
+    atol = 1e-5 if recipe.family == "mlp" else 1e-12
+    program = assert_exported(student, lesson.X, atol=atol)
+    assert program.single_precision == (recipe.family == "mlp")
+    assert program.n_outputs == lesson.n_outputs
+    assert program.refused is None  # its encoder takes any row
+
+
+@pytest.mark.parametrize("recipe", recipes()[:2], ids=lambda recipe: recipe.family)
+def test_trees_of_values_are_exported_to_the_last_bit(recipe):
+    lesson = value_lesson(2)
+    student = recipe.fit(lesson, random_state=0)
+    rows = np.vstack([lesson.X, np.nan_to_num(lesson.X) * 1e30, np.full((1, 4), np.nan)])
+    assert_exported(student, rows, rtol=0, atol=0)

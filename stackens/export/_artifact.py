@@ -1,0 +1,134 @@
+"""What an export returns: where the file is, how it was checked, and a way to ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+
+from stackens.evaluation import as_bytes
+from stackens.export._manifest import Manifest
+from stackens.export._targets import open_target
+from stackens.export.numpy import columns_of
+from stackens.export.verification import Check, Runner
+
+__all__ = ["Artifact", "ExportReport"]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What is known about an exported file.
+
+    Attributes
+    ----------
+    target : {"onnx", "numpy", "c"}
+    source : str
+        Qualified name of the class of the source model.
+    check : Check or None
+        How it compared with its source (None: the check was switched off).
+    n_bytes : int
+        Size of what is deployed: the file, or the compiled extension where there is one.
+    one_row_us, one_row_p99_us : float
+        Median and 99th percentile of the microseconds for one raw row, over distinct rows, on one
+        thread. NaN without a check.
+    batch_us_per_row : float
+        Microseconds for a row in a batch of 1,000.
+    versions : dict of str -> str
+        Python and packages that it was made and checked with.
+    """
+
+    target: str
+    source: str
+    check: Check | None
+    n_bytes: int
+    one_row_us: float
+    one_row_p99_us: float
+    batch_us_per_row: float
+    versions: dict[str, str] = field(repr=False)
+
+    def __str__(self) -> str:
+        source = self.source.rpartition(".")[2]
+        lines = [f"{source} as {self.target}: {as_bytes(self.n_bytes)}"]
+        if self.check is None:
+            return f"{lines[0]}, not checked against its source"
+        lines.append(
+            f"checked on {self.check.n_rows:,} rows ({self.check.n_cuts:,} on or beside "
+            f"thresholds, {self.check.n_refused:,} refused by both): largest difference "
+            f"{self.check.max_difference:.3g}, allowed {self.check.tolerance:g}"
+        )
+        lines.append(
+            f"one row {self.one_row_us:.3g} µs (p99 {self.one_row_p99_us:.3g}), "
+            f"in a batch {self.batch_us_per_row:.3g} µs"
+        )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """An exported model.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    report : ExportReport
+        Size, speed, and how it compared with its source.
+    manifest : Manifest
+        What the file says about itself.
+    extension : Path or None
+        The compiled Python extension beside a C file.
+    """
+
+    path: Path
+    report: ExportReport
+    manifest: Manifest = field(repr=False)
+    extension: Path | None = None
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return open_target(self.manifest.target, self.extension or self.path)
+
+    def _outputs(self, rows: Any) -> tuple[np.ndarray, bool]:
+        columns, is_one_row = columns_of(rows, self.manifest.columns, self.manifest.named)
+        outputs = self._runner.outputs(columns)
+        refused = np.flatnonzero(np.isnan(outputs).all(axis=1))
+        if len(refused):
+            raise ValueError(
+                f"Rows must be such as the model was fitted on. Got row {refused[0]}, which it "
+                "refuses: a missing or infinite number, or a category, that it cannot take. Fill "
+                "it in, or leave the row out."
+            )
+        return outputs, is_one_row
+
+    def _gives_probabilities(self) -> bool:
+        return self.manifest.response == "probabilities"
+
+    @available_if(_gives_probabilities)
+    def predict_proba(self, rows: Any) -> np.ndarray:
+        """Return probabilities from the file, by the runtime it is made for.
+
+        Parameters
+        ----------
+        rows : dict, list, array or DataFrame
+            One raw row or several.
+
+        Returns
+        -------
+        array of shape (n_rows, n_classes), or of shape (n_classes,) for one row
+        """
+        outputs, is_one_row = self._outputs(rows)
+        return outputs[0] if is_one_row else outputs
+
+    def predict(self, rows: Any) -> Any:
+        """Return labels or values from the file, for one raw row or several."""
+        outputs, is_one_row = self._outputs(rows)
+        if self.manifest.classes is not None:
+            best = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+            answers = np.asarray(self.manifest.classes)[best.astype(int)]
+        else:
+            answers = outputs[:, 0] if self.manifest.one_target else outputs
+        return answers[0] if is_one_row else answers

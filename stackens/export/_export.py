@@ -1,0 +1,308 @@
+"""Exports a fitted model: read, written, opened, compared with its source, then put in place."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from stackens.evaluation import single_row_latency
+from stackens.exceptions import ExportError
+from stackens.export._artifact import Artifact, ExportReport
+from stackens.export._manifest import installed_versions, manifest_of
+from stackens.export._program_of import program_of
+from stackens.export._targets import open_target
+from stackens.export.numpy import columns_of
+from stackens.export.program import InputColumn, Program
+from stackens.export.verification import (
+    Probes,
+    Runner,
+    answers_of_source,
+    check,
+    make_probes,
+    tolerance_of,
+)
+
+__all__ = ["to_c", "to_numpy", "to_onnx"]
+
+_PROBES = 8
+_LATENCY_ROWS = 200
+_BATCH_ROWS = 1_000
+
+_Write = Callable[[Program, str], str | bytes]
+
+
+def to_onnx(
+    model: Any,
+    path: str | PathLike[str],
+    *,
+    X: Any = None,
+    inputs: Literal["auto", "matrix", "columns"] = "auto",
+    verify: bool = True,
+) -> Artifact:
+    """Write a fitted model, preprocessing included, as an ONNX file.
+
+    Trees are computed in double precision, and so answer exactly as their source. What cannot be
+    expressed exactly is refused. Needs the extra ``onnx``.
+
+    Parameters
+    ----------
+    model : object
+        A fitted model: a student, a distilled, stacked or blended estimator, an estimator or
+        pipeline of scikit-learn, LightGBM, XGBoost, a :class:`~stackens.TorchMLPClassifier`.
+    path : str or path-like
+        Where to write. A file that is there is replaced once the new one is checked.
+    X : rows as the model takes them, default=None
+        Rows to check the file with, besides those that are made up. Needed where the model insists
+        on types of columns, such as ``category``.
+    inputs : {"auto", "matrix", "columns"}, default="auto"
+        "matrix" is one input ``X`` of shape (n_rows, n_columns), for columns that are all numbers;
+        "columns" is an input of shape (n_rows, 1) for each column that is used, under its name;
+        "auto" is "matrix" where it can be.
+    verify : bool, default=True
+        Whether the written file is compared with the model before it is put in place.
+
+    Returns
+    -------
+    Artifact
+        Its ``report`` says how the file compares with the model, its size and its speed.
+
+    Raises
+    ------
+    ExportError
+        If a part of the model cannot be written exactly, or the model is not fitted.
+    ExportMismatchError
+        If the file answers other than the model; it is not kept.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> X, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    >>> model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    >>> folder = tempfile.mkdtemp()
+    >>> artifact = se.export.to_onnx(model, os.path.join(folder, "model.onnx"))
+    >>> artifact.report.check.max_difference < 1e-12
+    True
+    >>> artifact.predict(X.iloc[:3]).tolist()
+    [0, 0, 0]
+    """
+    from stackens.export.onnx import write_onnx
+
+    def write(program: Program, manifest: str) -> bytes:
+        return write_onnx(program, manifest, inputs=inputs)
+
+    return _exported(model, path, "onnx", ".onnx", write, X, verify)
+
+
+def to_numpy(
+    model: Any,
+    path: str | PathLike[str],
+    *,
+    X: Any = None,
+    dependencies: Literal["auto", "numpy", "none"] = "auto",
+    verify: bool = True,
+) -> Artifact:
+    """Write a fitted model, preprocessing included, as one Python file that needs only numpy.
+
+    The file has ``predict`` and, for classifiers, ``predict_proba`` (or ``decision_function``).
+    They take a raw row (a dict, or a list in the order of the columns) or many (lists of those, an
+    array, a DataFrame).
+
+    Parameters
+    ----------
+    model, X, verify
+        As for :func:`to_onnx`.
+    path : str or path-like
+        Where to write; a file name that ends in ``.py``.
+    dependencies : {"auto", "numpy", "none"}, default="auto"
+        "none" writes plain Python that needs no package at all, for linear models and small trees;
+        "auto" does so where the model is small enough.
+
+    Returns
+    -------
+    Artifact
+
+    Raises
+    ------
+    ExportError, ExportMismatchError
+        As :func:`to_onnx`.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y)
+    >>> folder = tempfile.mkdtemp()
+    >>> artifact = se.export.to_numpy(tree, os.path.join(folder, "tree.py"))
+    >>> artifact.report.check.max_difference
+    0.0
+    """
+    from stackens.export.numpy import write_numpy
+
+    def write(program: Program, manifest: str) -> str:
+        return write_numpy(program, manifest, dependencies=dependencies)
+
+    return _exported(model, path, "numpy", ".py", write, X, verify)
+
+
+def to_c(
+    model: Any,
+    path: str | PathLike[str],
+    *,
+    X: Any = None,
+    compile: bool = False,
+    verify: bool = True,
+) -> Artifact:
+    """Write a fitted model, preprocessing included, as one C99 file without dependencies.
+
+    Parameters
+    ----------
+    model, X
+        As for :func:`to_onnx`.
+    path : str or path-like
+        Where to write; a file name that ends in ``.c``. It is the name of the Python module too.
+    compile : bool, default=False
+        Whether a Python extension is built beside it. Its functions are those of
+        :func:`to_numpy`'s file.
+    verify : bool, default=True
+        Whether the file is compiled and compared with the model. Needs a C compiler.
+
+    Returns
+    -------
+    Artifact
+        ``artifact.extension`` is the path of the extension, None without ``compile``.
+
+    Raises
+    ------
+    ExportError
+        If a part of the model cannot be written exactly, or there is no C compiler.
+    ExportMismatchError
+        If the file answers other than the model; it is not kept.
+    """
+    from stackens.export.c import compile_extension, write_c
+
+    build = compile_extension if compile else None
+    return _exported(model, path, "c", ".c", write_c, X, verify, build)
+
+
+def _exported(
+    model: Any,
+    path: str | PathLike[str],
+    target: str,
+    suffix: str,
+    write: _Write,
+    X: Any,
+    verify: bool,
+    build: Callable[[Path], Path] | None = None,
+) -> Artifact:
+    """Export in a folder beside the file, and move the results in place at the very end."""
+    final = _checked_path(path, suffix)
+    program = _named_like(program_of(model), X)
+    given = None if X is None else _given_columns(program, X)
+    probes = make_probes(program, given)
+    tolerance = tolerance_of(program)
+    expected = answers_of_source(model, program, probes.columns, like=X)
+    shown = _to_carry(probes, expected)
+    manifest = manifest_of(model, program, target, tolerance, probes.rows(shown), expected[shown])
+    written = write(program, manifest.to_json())
+    content = written if isinstance(written, bytes) else written.encode("utf-8")
+    folder = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.stem}-"))
+    try:
+        file = folder / final.name
+        file.write_bytes(content)
+        built = build(file) if build is not None else None
+        result, latency = None, (np.nan, np.nan, np.nan)
+        if verify:
+            runner = open_target(target, built or file)
+            result = check(runner, program, probes, expected, tolerance)
+            latency = _latency(runner, program, probes, expected)
+            del runner
+        n_bytes = (built or file).stat().st_size
+        extension = None
+        if built is not None:
+            extension = final.with_name(built.name)
+            os.replace(built, extension)
+        os.replace(file, final)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    report = ExportReport(
+        target, manifest.source, result, n_bytes, *latency, versions=installed_versions()
+    )
+    return Artifact(final, report, manifest, extension)
+
+
+def _checked_path(path: str | PathLike[str], suffix: str) -> Path:
+    final = Path(fspath(path))
+    if final.suffix.lower() != suffix:
+        raise ExportError(
+            f"The file must end in {suffix!r}. Got {final.name!r}. Name it "
+            f"{final.with_suffix(suffix).name!r}."
+        )
+    if not final.parent.is_dir():
+        raise ExportError(
+            f"The folder of the file must exist. Got {str(final.parent)!r}. Make it, or choose "
+            "another."
+        )
+    return final
+
+
+def _named_like(program: Program, X: Any) -> Program:
+    """Give columns their names in X, where LightGBM has written underscores for spaces."""
+    names = [str(name) for name in getattr(X, "columns", ())]
+    own = [column.name for column in program.columns]
+    if names == own or ["_".join(name.split()) for name in names] != own:
+        return program
+    pairs = zip(names, program.columns, strict=True)
+    return replace(program, columns=tuple(InputColumn(name, c.kind) for name, c in pairs))
+
+
+def _given_columns(program: Program, X: Any) -> list[np.ndarray]:
+    columns, _ = columns_of(X, program.row_columns(), program.named)
+    return columns
+
+
+def _to_carry(probes: Probes, expected: np.ndarray) -> np.ndarray:
+    """Choose the rows that the file carries: ordinary, on cuts and odd, none with an infinity."""
+    fit = np.isfinite(expected).all(axis=1)
+    for column in probes.columns:
+        if column.dtype != object:
+            fit &= ~np.isinf(column)
+    parts = np.split(np.arange(len(probes)), np.cumsum([probes.n_random, probes.n_cuts]))
+    chosen = []
+    for part, wanted in zip(parts, (_PROBES // 2, _PROBES // 4, _PROBES // 4), strict=True):
+        part = part[fit[part]]
+        chosen.append(part[np.linspace(0, len(part) - 1, min(wanted, len(part))).astype(int)])
+    return np.concatenate(chosen)
+
+
+def _latency(
+    runner: Runner, program: Program, probes: Probes, expected: np.ndarray
+) -> tuple[float, float, float]:
+    """Return microseconds: median and 99th percentile of one row, and for a row of a batch."""
+    ordinary = np.arange(probes.n_random)
+    ordinary = ordinary[~np.isnan(expected[ordinary]).all(axis=1)]
+    if len(ordinary) == 0:
+        return np.nan, np.nan, np.nan
+    few = ordinary[:_LATENCY_ROWS]
+    rows = [list(row) for row in zip(*[c[few].tolist() for c in probes.columns], strict=True)]
+    batch = probes.rows(ordinary[:_BATCH_ROWS])
+    with threadpool_limits(limits=1):
+        median, high = single_row_latency(runner.ask, rows)
+        together, _ = single_row_latency(runner.outputs, [batch])
+    return median, high, together / len(batch[0])

@@ -1,0 +1,89 @@
+"""Checks an exported file again, with the rows that it carries and the runtime that is here."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+
+from stackens.exceptions import ExportError, ExportMismatchError
+from stackens.export._manifest import Manifest
+from stackens.export._targets import open_target, target_of
+from stackens.export.verification import Check, largest_difference
+
+__all__ = ["verify"]
+
+
+def verify(path: str | PathLike[str]) -> Check:
+    """Check an exported file with the rows and answers that it carries.
+
+    For a new machine, or after a runtime was updated: onnxruntime has given other answers from one
+    release to the next.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file that :func:`to_onnx`, :func:`to_numpy` or :func:`to_c` wrote. For a compiled
+        extension the C file must lie beside it.
+
+    Returns
+    -------
+    Check
+        The rows compared and the largest difference.
+
+    Raises
+    ------
+    ExportError
+        If the file is none of ours, or damaged.
+    ExportMismatchError
+        If its answers differ from the expected ones.
+
+    Examples
+    --------
+    >>> import tempfile, os
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X, y)
+    >>> path = os.path.join(tempfile.mkdtemp(), "tree.py")
+    >>> artifact = se.export.to_numpy(tree, path)
+    >>> se.export.verify(path).max_difference
+    0.0
+    """
+    file = Path(fspath(path))
+    if not file.is_file():
+        raise ExportError(
+            f"A file to verify must exist. Got {str(file)!r}. Check the path and its folder."
+        )
+    target = target_of(file)
+    manifest = _manifest(file, target)
+    outputs = open_target(target, file).outputs(manifest.probes)
+    difference, row = largest_difference(manifest.expected, outputs)
+    if not difference <= manifest.tolerance:
+        values = {
+            name: values[row]
+            for (name, _), values in zip(manifest.columns, manifest.probes, strict=True)
+        }
+        raise ExportMismatchError(
+            f"{file.name} must answer as its source did, to {manifest.tolerance:g}. Got a "
+            f"difference of {difference:.3g}: {outputs[row].tolist()} instead of "
+            f"{manifest.expected[row].tolist()} for the row {values}. It was made with "
+            f"{manifest.versions}; install those versions, or export the model again."
+        )
+    return Check(len(outputs), 0, 0, difference, manifest.tolerance)
+
+
+def _manifest(file: Path, target: str) -> Manifest:
+    if target == "onnx":
+        from stackens.export.onnx import manifest_text
+
+        return Manifest.from_json(manifest_text(file), file.name)
+    source = file
+    if file.suffix != ".py":
+        source = file.with_name(file.name.partition(".")[0] + ".c")
+        if not source.is_file():
+            raise ExportError(
+                f"The C file of an extension must lie beside it. Got no {source.name!r}. Put it "
+                "there, or verify the C file."
+            )
+    return Manifest.of_text_file(source)

@@ -1,0 +1,145 @@
+"""Builds a Python extension from an exported C file, with whatever compiler there is."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from keyword import iskeyword
+from pathlib import Path
+
+from stackens.exceptions import ExportError
+
+__all__ = ["compile_extension", "find_compiler"]
+
+# No -march=native: the file would fail on other machines, and gains nothing; matrix products pick
+# a version for the processor at run time. None of these changes a result.
+_FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fPIC")
+_MICROSOFT_FLAGS = ("/O2", "/fp:precise", "/utf-8")
+_SHARED = {"darwin": ("-bundle", "-undefined", "dynamic_lookup")}
+_WITHOUT = (
+    "Install one (gcc, clang, or on Windows the Build Tools for Visual Studio and setuptools), "
+    "name it in the environment variable CC, or use stackens.export.to_numpy, which needs none."
+)
+_SHOWN = 3_000  # characters of what the compiler says
+
+
+def find_compiler() -> list[str] | None:
+    """Return the command of a C compiler: CC, the one that built Python, or a usual name."""
+    named = [os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc", "gcc", "clang"]
+    for command in filter(None, named):
+        words = shlex.split(command)
+        if words and shutil.which(words[0]) is not None:
+            return words
+    return None
+
+
+def compile_extension(path: str | Path, folder: str | Path | None = None) -> Path:
+    """Build the Python extension of a C file that :func:`write_c` wrote.
+
+    The module has the name of the file. It runs on machines of this kind (system, processor
+    family) with this version of Python.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file name that is a Python name, ending in ``.c``.
+    folder : str or Path, default=None
+        Where the extension goes; None: beside the file. One that is there is replaced.
+
+    Returns
+    -------
+    Path
+        The extension.
+
+    Raises
+    ------
+    ExportError
+        If the file's name is no Python name, there is no compiler, or it fails.
+    """
+    path = Path(path)
+    name = path.stem
+    if not (name.isidentifier() and name.isascii()) or iskeyword(name):
+        raise ExportError(
+            "A C file that becomes a Python module must be named like one: letters, digits and _. "
+            f"Got {path.name!r}. Rename it, for example to 'model.c'."
+        )
+    suffix = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
+    goal = Path(path.parent if folder is None else folder) / f"{name}{suffix}"
+    # Beside the goal, so that it can be moved there in one step.
+    with tempfile.TemporaryDirectory(dir=goal.parent, ignore_cleanup_errors=True) as scratch:
+        built = Path(scratch) / goal.name
+        if sys.platform == "win32":
+            _build_with_setuptools(path, name, built)
+        else:
+            _build(path, name, built)
+        os.replace(built, goal)
+    return goal
+
+
+def _build(path: Path, name: str, built: Path) -> None:
+    compiler = find_compiler()
+    if compiler is None:
+        raise ExportError(f"A Python extension needs a C compiler. Got none. {_WITHOUT}")
+    command = [
+        *compiler,
+        *_FLAGS,
+        *_SHARED.get(sys.platform, ("-shared",)),
+        f"-DSTACKENS_PYTHON={name}",
+        f"-I{sysconfig.get_paths()['include']}",
+        f"-I{sysconfig.get_paths()['platinclude']}",
+        str(path),
+        "-o",
+        str(built),
+        "-lm",
+    ]
+    try:
+        result = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise _failed(path, compiler[0], str(error)) from error
+    if result.returncode != 0:
+        raise _failed(path, shlex.join(command), result.stderr or result.stdout)
+
+
+def _build_with_setuptools(path: Path, name: str, built: Path) -> None:
+    """Build with the compiler that setuptools finds: Microsoft's, on Windows."""
+    try:
+        from setuptools import Distribution, Extension
+    except ImportError as error:
+        raise ExportError(
+            f"A Python extension needs setuptools on Windows. Got {error}. {_WITHOUT}"
+        ) from error
+    extension = Extension(
+        name,
+        [str(path.resolve())],
+        define_macros=[("STACKENS_PYTHON", name)],
+        extra_compile_args=list(_MICROSOFT_FLAGS),
+    )
+    distribution = Distribution({"name": name, "ext_modules": [extension]})
+    command = distribution.get_command_obj("build_ext")
+    command.build_lib = str(built.parent)
+    command.build_temp = str(built.parent / "objects")
+    try:
+        command.ensure_finalized()
+        command.run()
+    except Exception as error:  # setuptools has no one class for all that can go wrong
+        raise _failed(path, "setuptools", f"{type(error).__name__}: {error}") from error
+
+
+def _failed(path: Path, command: str, output: str) -> ExportError:
+    shown = output if len(output) <= _SHOWN else f"...\n{output[-_SHOWN:]}"
+    return ExportError(
+        f"The C compiler must build {path.name}. Got this from {command}:\n{shown.rstrip()}\n"
+        f"Try another compiler in the environment variable CC. {_WITHOUT}"
+    )

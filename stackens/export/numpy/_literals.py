@@ -1,0 +1,60 @@
+"""Writes numbers, texts and arrays as Python text that reads back exactly."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+__all__ = ["array_literal", "literal", "sequence_literal"]
+
+_FEW = 24  # numbers that are still readable as text
+_LINE = 96
+
+
+def literal(value: Any) -> str:
+    """Write a text, number, boolean or None; infinities and NaN by the names ``inf`` and ``nan``.
+
+    Parameters
+    ----------
+    value : object
+        Numpy scalars are written as the Python values they stand for.
+    """
+    return repr(value.item() if isinstance(value, np.generic) else value)
+
+
+def sequence_literal(values: Iterable[Any], ends: str = "[]") -> str:
+    """Write values one after the other, on several lines where they are long."""
+    texts = [literal(value) for value in values]
+    line = ends[0] + ", ".join(texts) + ("," if ends == "()" and len(texts) == 1 else "") + ends[1]
+    if len(line) < _LINE:
+        return line
+    return "\n".join([ends[0], *_wrapped(texts), ends[1]])
+
+
+def array_literal(array: np.ndarray) -> str:
+    """Write an array: a few numbers as such, others as compressed bytes."""
+    if array.size <= _FEW and array.dtype.kind in "if":
+        text = repr(array.tolist())
+        dtype = "float" if array.dtype.kind == "f" else "np.int64"
+        empty = f".reshape{array.shape}" if array.size == 0 else ""
+        if len(text) < _LINE - 30:
+            return f"np.array({text}, dtype={dtype}){empty}"
+    little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    packed = base64.b64encode(zlib.compress(np.ascontiguousarray(little).tobytes(), 9)).decode()
+    lines = [packed[i : i + _LINE] for i in range(0, len(packed), _LINE)]
+    body = "\n".join(lines)
+    return f'unpack("{little.dtype.str}", {array.shape}, """\n{body}\n""")'
+
+
+def _wrapped(texts: Sequence[str]) -> list[str]:
+    lines, line = [], "   "
+    for text in texts:
+        if len(line) + len(text) + 2 > _LINE and line.strip():
+            lines.append(line)
+            line = "   "
+        line += f" {text},"
+    return [*lines, line]

@@ -1,0 +1,234 @@
+"""Forms of pandas' and polars' containers: columns as plain arrays, or as Arrow has them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.extensions import ExtensionArray, ExtensionDtype
+
+from stackens.exceptions import MissingExtraError
+from stackens.export.saving._parts import PartReader, PartWriter
+
+__all__ = ["READERS", "write_frame"]
+
+
+def write_frame(found: Any, parts: PartWriter) -> tuple[Any, ...] | None:
+    """Return the form of a container, date or dtype of pandas or polars, or None."""
+    polars = sys.modules.get("polars")  # without it there are no frames of it
+    if polars is not None and isinstance(found, polars.DataFrame | polars.Series):
+        frame = found.to_frame() if isinstance(found, polars.Series) else found
+        name = parts.add("polars", "arrow", lambda file: frame.write_ipc(file))
+        return "polars", name, isinstance(found, polars.Series)
+    if isinstance(found, pd.DataFrame):
+        return _write_frame(found) if type(found) is pd.DataFrame else None
+    if isinstance(found, pd.Series):
+        return "series", _values(found), found.index, found.name
+    if isinstance(found, pd.Index):
+        return _write_index(found)
+    if isinstance(found, ExtensionArray):
+        return _write_extension(found)
+    if isinstance(found, ExtensionDtype):
+        if isinstance(found, pd.CategoricalDtype):
+            return "categories", found.categories, found.ordered
+        return "pandas_dtype", _dtype_name(found)
+    if found is pd.NaT or found is pd.NA:
+        return "missing", "NaT" if found is pd.NaT else "NA"
+    if isinstance(found, pd.Timestamp):
+        moment = found if found.tz is None else found.tz_convert("UTC").tz_localize(None)
+        return "timestamp", moment.to_datetime64(), found.tz
+    if isinstance(found, pd.Timedelta):
+        return "timedelta", found.to_timedelta64()
+    if isinstance(found, pd.Period):
+        return "period", found.ordinal, found.freqstr
+    if isinstance(found, pd.Interval):
+        return "interval", found.left, found.right, found.closed
+    return None
+
+
+def _write_frame(frame: pd.DataFrame) -> tuple[Any, ...]:
+    dtypes = set(frame.dtypes)
+    if len(dtypes) == 1 and isinstance(next(iter(dtypes)), np.dtype):
+        block = frame.to_numpy()
+        if block.dtype in dtypes:
+            return "frame", frame.index, frame.columns, block
+    columns = [_values(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    return "frame", frame.index, frame.columns, columns
+
+
+def _values(container: Any) -> Any:
+    """Return the array behind a Series or an Index, of numpy where it is one."""
+    dtype = container.dtype
+    return container.to_numpy() if isinstance(dtype, np.dtype) else container.array
+
+
+def _write_index(index: pd.Index) -> tuple[Any, ...]:
+    if isinstance(index, pd.RangeIndex):
+        return "range_index", index.start, index.stop, index.step, index.name
+    if isinstance(index, pd.MultiIndex):
+        codes = [np.asarray(code) for code in index.codes]
+        return "multi_index", list(index.levels), codes, list(index.names)
+    is_regular = isinstance(index, pd.DatetimeIndex | pd.TimedeltaIndex)
+    frequency = getattr(index, "freqstr", None) if is_regular else None
+    return "index", _values(index), index.name, frequency
+
+
+def _write_extension(array: Any) -> tuple[Any, ...]:
+    dtype = array.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "categorical", np.asarray(array.codes), dtype.categories, bool(dtype.ordered)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        moments = np.asarray(array.tz_convert("UTC").tz_localize(None))
+        return "zoned", moments, dtype.tz
+    name = _dtype_name(dtype)
+    if name in ("str", "string"):
+        texts = [None if is_missing else text for text, is_missing in _told(array)]
+        return "texts", texts, name
+    if isinstance(dtype, pd.PeriodDtype):
+        return "extension", np.asarray(array.asi8), name
+    if isinstance(array, pd.arrays.IntervalArray):
+        return "intervals", array.left, array.right, array.closed
+    if hasattr(array, "_mask") and hasattr(array, "_data"):  # Int64, Float64, boolean
+        return "masked_column", array._data, array._mask, name
+    return "extension", array.astype(object), name
+
+
+def _told(array: Any) -> Any:
+    return zip(array.astype(object), array.isna(), strict=True)
+
+
+def _dtype_name(dtype: Any) -> str:
+    # Text is held by pyarrow where that is installed, which a file must not depend on.
+    if isinstance(dtype, pd.StringDtype):
+        return "string" if dtype.na_value is pd.NA else "str"
+    return str(dtype)
+
+
+# ---------------------------------------------------------------- reading
+
+
+# pandas' stubs know fewer ways to say a dtype than pandas does
+_array: Any = pd.array
+_periods: Any = pd.arrays.PeriodArray
+
+
+def _read_frame(parts: PartReader, index: Any, columns: Any, values: Any) -> pd.DataFrame:
+    if isinstance(values, np.ndarray):
+        return pd.DataFrame(values, index=index, columns=columns)
+    frame = pd.DataFrame(dict(enumerate(values)), index=index)
+    frame.columns = columns
+    return frame
+
+
+def _read_series(parts: PartReader, values: Any, index: Any, name: Any) -> pd.Series:
+    return pd.Series(values, index=index, name=name, dtype=values.dtype)
+
+
+def _read_index(parts: PartReader, values: Any, name: Any, frequency: str | None) -> pd.Index:
+    found: Any = pd.Index(values, name=name, dtype=values.dtype)
+    if frequency is not None:
+        found.freq = frequency
+    return found
+
+
+def _read_range(parts: PartReader, start: int, stop: int, step: int, name: Any) -> pd.RangeIndex:
+    return pd.RangeIndex(start, stop, step, name=name)
+
+
+def _read_multi_index(parts: PartReader, levels: Any, codes: Any, names: Any) -> pd.MultiIndex:
+    return pd.MultiIndex(levels=levels, codes=codes, names=names)
+
+
+def _read_categorical(parts: PartReader, codes: Any, categories: Any, ordered: bool) -> Any:
+    return pd.Categorical.from_codes(codes, categories, ordered=ordered)
+
+
+def _read_zoned(parts: PartReader, moments: np.ndarray, zone: Any) -> Any:
+    return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(zone).array
+
+
+def _read_texts(parts: PartReader, texts: list[Any], name: str) -> Any:
+    return _array(texts, dtype=name)
+
+
+def _read_intervals(parts: PartReader, left: Any, right: Any, closed: Any) -> Any:
+    return pd.arrays.IntervalArray.from_arrays(left, right, closed)
+
+
+def _read_masked(parts: PartReader, data: np.ndarray, mask: np.ndarray, name: str) -> Any:
+    array = _array(data, dtype=name)
+    array[mask] = pd.NA
+    return array
+
+
+def _read_extension(parts: PartReader, values: Any, name: str) -> Any:
+    if name.startswith("period"):
+        return _periods(values, dtype=pd.api.types.pandas_dtype(name))
+    return _array(values, dtype=name)
+
+
+def _read_dtype(parts: PartReader, name: str) -> Any:
+    return pd.api.types.pandas_dtype(name)
+
+
+def _read_categories(parts: PartReader, categories: Any, ordered: Any) -> Any:
+    return pd.CategoricalDtype(categories, ordered)
+
+
+def _read_missing(parts: PartReader, name: str) -> Any:
+    return {"NaT": pd.NaT, "NA": pd.NA}[name]
+
+
+def _read_timestamp(parts: PartReader, moment: Any, zone: Any) -> pd.Timestamp:
+    found = pd.Timestamp(moment)
+    return found if zone is None else found.tz_localize("UTC").tz_convert(zone)
+
+
+def _read_timedelta(parts: PartReader, length: Any) -> pd.Timedelta:
+    return pd.Timedelta(length)
+
+
+def _read_period(parts: PartReader, ordinal: int, frequency: str) -> pd.Period:
+    return pd.Period(ordinal=ordinal, freq=frequency)
+
+
+def _read_interval(parts: PartReader, left: Any, right: Any, closed: Any) -> pd.Interval:
+    return pd.Interval(left, right, closed)
+
+
+def _read_polars(parts: PartReader, name: str, is_series: bool) -> Any:
+    try:
+        import polars
+    except ImportError as error:
+        raise MissingExtraError(
+            "Loading an object that holds polars data needs the package 'polars', which could not "
+            f"be imported ({error}). Install it with: python -m pip install polars"
+        ) from error
+    frame = polars.read_ipc(bytes(parts.content(name)))
+    return frame.to_series() if is_series else frame
+
+
+READERS: dict[str, Callable[..., Any]] = {
+    "categorical": _read_categorical,
+    "categories": _read_categories,
+    "extension": _read_extension,
+    "frame": _read_frame,
+    "index": _read_index,
+    "interval": _read_interval,
+    "intervals": _read_intervals,
+    "masked_column": _read_masked,
+    "missing": _read_missing,
+    "multi_index": _read_multi_index,
+    "pandas_dtype": _read_dtype,
+    "period": _read_period,
+    "polars": _read_polars,
+    "range_index": _read_range,
+    "series": _read_series,
+    "texts": _read_texts,
+    "timedelta": _read_timedelta,
+    "timestamp": _read_timestamp,
+    "zoned": _read_zoned,
+}

@@ -1,0 +1,139 @@
+"""Exports as users call them: checked, all or nothing, with clear errors."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+import stackens as se
+from stackens.exceptions import ExportError, ExportMismatchError
+from stackens.export import _export as export_module
+
+X, Y = load_iris(return_X_y=True, as_frame=True)
+SPECIES = np.array(["setosa", "versicolor", "virginica"])[Y]
+TREE = DecisionTreeClassifier(max_depth=4, random_state=0).fit(X, SPECIES)
+
+
+def _mixed(n=120):
+    random = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "age": random.normal(40, 9, n),
+            "city": random.choice(["Bern", "Rome", "Ålesund"], n),
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 900, n), "D"),
+        }
+    )
+    table.loc[::7, "age"] = np.nan
+    table.loc[::11, "city"] = None
+    return table, np.where(table["age"].fillna(30) + 9 * (table["city"] == "Rome") > 41, "y", "n")
+
+
+def test_an_artifact_answers_as_its_source(tmp_path):
+    artifact = se.export.to_numpy(TREE, tmp_path / "tree.py")
+    assert artifact.path == tmp_path / "tree.py"
+    assert artifact.report.check.max_difference == 0.0
+    assert artifact.report.check.n_cuts > 0
+    assert artifact.report.n_bytes == (tmp_path / "tree.py").stat().st_size
+    assert artifact.report.one_row_us > 0
+    np.testing.assert_array_equal(artifact.predict_proba(X), TREE.predict_proba(X))
+    np.testing.assert_array_equal(artifact.predict(X), TREE.predict(X))
+    row = X.iloc[70].to_dict()
+    assert artifact.predict(row) == TREE.predict(X.iloc[[70]])[0]
+    assert artifact.predict_proba(row).shape == (3,)
+    assert "largest difference 0" in str(artifact.report)
+    assert os.listdir(tmp_path) == ["tree.py"]
+
+
+def test_rows_of_mixed_types_through_preprocessing(tmp_path):
+    table, y = _mixed()
+    model = make_pipeline(se.TabularEncoder(encoding="one-hot", scale=True), LogisticRegression())
+    model.fit(table, y)
+    artifact = se.export.to_numpy(model, tmp_path / "model.py")
+    kinds = [kind for _, kind in artifact.manifest.columns]
+    assert kinds == ["number", "category", "datetime"]
+    expected = model.predict_proba(table)
+    np.testing.assert_allclose(artifact.predict_proba(table), expected, rtol=1e-12)
+    row = {"age": None, "city": "Oslo", "since": "2020-03-01T00:00:00"}
+    frame = pd.DataFrame({"age": [np.nan], "city": ["Oslo"], "since": [pd.Timestamp("2020-03-01")]})
+    expected = model.predict_proba(frame)[0]
+    np.testing.assert_allclose(artifact.predict_proba(row), expected, rtol=1e-12)
+
+
+def test_regression_and_scores(tmp_path):
+    values = LinearRegression().fit(X, np.column_stack([Y, 2.0 * Y]))
+    artifact = se.export.to_numpy(values, tmp_path / "values.py")
+    np.testing.assert_allclose(artifact.predict(X), values.predict(X), atol=1e-12)
+    assert not hasattr(artifact, "predict_proba")
+    scores = RidgeClassifier().fit(X, Y > 0)
+    artifact = se.export.to_numpy(scores, tmp_path / "scores.py")
+    np.testing.assert_array_equal(artifact.predict(X), scores.predict(X))
+
+
+def test_rows_that_the_source_refuses_are_refused(tmp_path):
+    model = LogisticRegression(max_iter=500).fit(X.to_numpy(), Y)
+    artifact = se.export.to_numpy(model, tmp_path / "model.py")
+    assert artifact.report.check.n_refused > 0
+    with pytest.raises(ValueError, match="row 1, which it refuses"):
+        artifact.predict([[5.0, 3.0, 1.0, 0.2], [5.0, None, 1.0, 0.2]])
+
+
+def test_a_mismatch_leaves_no_file_and_keeps_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "tree.py"
+    path.write_text("precious")
+    read = export_module.program_of
+
+    def wrong(model):
+        program = read(model)
+        for trees in program.trees():
+            trees.leaf[:, 0] += 0.25
+        return program
+
+    monkeypatch.setattr(export_module, "program_of", wrong)
+    with pytest.raises(ExportMismatchError, match="difference of 0.2"):
+        se.export.to_numpy(TREE, path)
+    assert path.read_text() == "precious"
+    assert os.listdir(tmp_path) == ["tree.py"]
+
+
+def test_without_a_check(tmp_path):
+    artifact = se.export.to_numpy(TREE, tmp_path / "tree.py", verify=False)
+    assert artifact.report.check is None
+    assert "not checked" in str(artifact.report)
+    assert se.export.verify(artifact.path).max_difference == 0.0
+
+
+def test_names_of_a_frame_that_lightgbm_changed_come_back(tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    frame = X.rename(columns=lambda name: name.removesuffix(" (cm)"))
+    model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1).fit(frame, Y)
+    artifact = se.export.to_numpy(model, tmp_path / "model.py", X=frame)
+    assert artifact.manifest.columns[0][0] == "sepal length"
+    np.testing.assert_allclose(artifact.predict_proba(frame), model.predict_proba(frame))
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "error", "match"),
+    [
+        (TREE, "tree.pkl", ExportError, "must end in '.py'.*'tree.py'"),
+        (TREE, "nowhere/tree.py", ExportError, "folder of the file must exist"),
+        (DecisionTreeClassifier(), "tree.py", NotFittedError, "fit"),
+        (KNeighborsClassifier().fit(X, Y), "knn.py", ExportError, "KNeighborsClassifier"),
+        ("text", "text.py", ExportError, "classifier or a regressor"),
+    ],
+)
+def test_wrong_input_is_told_before_anything_is_written(model, path, error, match, tmp_path):
+    with pytest.raises(error, match=match):
+        se.export.to_numpy(model, tmp_path / path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_same_model_gives_the_same_file(tmp_path):
+    first = se.export.to_numpy(TREE, tmp_path / "first.py").path.read_bytes()
+    assert se.export.to_numpy(TREE, tmp_path / "second.py").path.read_bytes() == first

@@ -1,0 +1,82 @@
+"""Rows to try exports on: what they must contain."""
+
+import numpy as np
+
+from stackens.export.program import Graph
+from stackens.export.verification import make_probes
+
+
+def _program(single=False):
+    graph = Graph(["a", "city", "when", "idle"])
+    counted = graph.count(graph.numbers([0]), np.array([0.3, 5.0]))
+    city = graph.lookup(
+        1, ("Bern", "Rome"), np.eye(2), missing=np.zeros(2), unknown=np.full(2, 9.0)
+    )
+    when = graph.numbers([2], "datetime")
+    both = graph.concatenate([counted, city, when])
+    weights = np.ones((4, 1), dtype=np.float32 if single else np.float64)
+    return graph.program(graph.dense(both, weights), "values")
+
+
+def test_cuts_are_there_from_both_sides():
+    probes = make_probes(_program())
+    assert probes.n_cuts == 6
+    on_cuts = probes.columns[0][probes.n_random : probes.n_random + probes.n_cuts]
+    for cut in (0.3, 5.0):
+        for value in (np.nextafter(cut, -np.inf), cut, np.nextafter(cut, np.inf)):
+            assert value in on_cuts
+
+
+def test_odd_values_of_every_kind():
+    probes = make_probes(_program())
+    assert len(probes) == len(probes.columns[0])
+    odd = np.arange(probes.n_random + probes.n_cuts, len(probes))
+    numbers, cities, times, _ = probes.rows(odd)
+    assert np.isnan(numbers).any()
+    assert {np.inf, -np.inf, 5e-324, 2.0**53, 1e300} <= set(numbers)
+    assert {None, "", "Bern"} <= set(cities)
+    assert any(city not in (None, "Bern", "Rome") for city in cities)
+    assert -62_135_596_800e6 in times
+
+
+def test_single_precision_is_spared_numbers_far_away():
+    numbers = make_probes(_program(single=True)).columns[0]
+    assert np.nanmax(np.abs(numbers)) <= 1e6
+
+
+def test_real_rows_are_where_the_others_come_from():
+    given = [
+        np.array([1.5, 2.5]),
+        np.array(["Bern", None], dtype=object),
+        np.array([0.0, 7.0]),
+        np.array([3.0, 3.0]),
+    ]
+    probes = make_probes(_program(), given)
+    ordinary = probes.rows(np.arange(probes.n_random))
+    assert set(ordinary[0]) == {1.5, 2.5}
+    assert set(ordinary[1]) == {"Bern", None}
+    assert {(a, b) for a, b in zip(ordinary[0], ordinary[2], strict=True)} == {(1.5, 0), (2.5, 7)}
+    assert given[0].tolist() == [1.5, 2.5]
+
+
+def test_the_same_seed_gives_the_same_rows():
+    first, second = make_probes(_program()), make_probes(_program())
+    for a, b in zip(first.columns, second.columns, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_program_without_columns_to_read():
+    graph = Graph(["a"])
+    probes = make_probes(graph.program(graph.constant(3.0), "values"))
+    assert probes.n_odd == probes.n_cuts == 0
+    assert len(probes) > 0
+
+
+def test_cuts_of_times_stay_within_the_calendar():
+    graph = Graph(["when", "long"])
+    when = graph.count(graph.numbers([0], "datetime"), np.array([0.0, 1e299]))
+    long = graph.count(graph.numbers([1], "timedelta"), np.array([5.0, 1e299]))
+    probes = make_probes(graph.program(graph.concatenate([when, long]), "values"))
+    assert probes.n_cuts == 6
+    assert np.nanmax(np.abs(probes.columns[0])) < 1e17
+    assert np.nanmax(np.abs(probes.columns[1])) < 1e17

@@ -1,0 +1,121 @@
+"""Asking the source model in the form it was fitted on, and rows that it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from stackens.exceptions import ExportMismatchError
+from stackens.export._program_of import program_of
+from stackens.export.program import Graph, InputColumn, Program
+from stackens.export.verification import answers_of_source, rows_for_source
+from stackens.export.verification._source import accepted_rows
+
+
+def _shape(*columns, named=True):
+    """A program that has these columns; what it computes does not matter."""
+    graph = Graph([name for name, _ in columns], named=named)
+    program = graph.program(graph.constant(0.0), "values")
+    kinds = tuple(InputColumn(name, kind) for name, kind in columns)
+    return Program(kinds, named, program.nodes, program.output, "values", None)
+
+
+def test_frames_have_the_types_of_their_kinds():
+    program = _shape(
+        ("a", "number"), ("b", "category"), ("c", "datetime"), ("d", "timedelta"), ("e", "category")
+    )
+    columns = [
+        np.array([1.0, np.nan]),
+        np.array(["x", None], dtype=object),
+        np.array([1.7e15, np.nan]),
+        np.array([1.5, np.nan]),
+        np.array(["u", "v"], dtype=object),
+    ]
+    like = pd.DataFrame({"e": pd.Categorical(["u"], categories=["u", "w"])})
+    frame = rows_for_source(program, columns, text="none", like=like)
+    assert list(frame.columns) == ["a", "b", "c", "d", "e"]
+    assert frame["c"][0] == pd.Timestamp("2023-11-14 22:13:20")
+    assert frame["d"][0] == pd.Timedelta("1.5s")
+    assert frame["c"].isna()[1]
+    assert frame["d"].isna()[1]
+    assert frame["b"][1] is None
+    assert frame["e"].cat.categories.tolist() == ["u", "w", "v"]
+    assert rows_for_source(program, columns)["b"].isna()[1]
+    assert rows_for_source(program, columns)["b"][1] is not None
+
+
+def test_rows_without_names_are_arrays():
+    numbers = rows_for_source(_shape(("x0", "number"), named=False), [np.arange(3.0)])
+    assert numbers.dtype == np.float64
+    mixed = _shape(("x0", "number"), ("x1", "category"), named=False)
+    rows = rows_for_source(mixed, [np.zeros(1), np.array(["a"], dtype=object)])
+    assert rows.tolist() == [[0.0, "a"]]
+
+
+X = np.arange(12.0).reshape(6, 2) % 5
+LABELS = np.array(list("aabbab"))
+
+
+def _program(model, response, refuse=True):
+    graph = Graph(["x0", "x1"], named=False)
+    x = graph.numbers([0, 1])
+    if refuse:
+        graph.refuse(x)
+    out = graph.dense(x, np.atleast_2d(model.coef_).T, np.atleast_1d(model.intercept_))
+    if response == "probabilities":
+        out = graph.two_classes(graph.elementwise("sigmoid", out))
+    return graph.program(out, response, getattr(model, "classes_", None))
+
+
+@pytest.mark.parametrize(
+    ("model", "response", "method"),
+    [
+        (LogisticRegression().fit(X, LABELS), "probabilities", "predict_proba"),
+        (RidgeClassifier().fit(X, LABELS), "scores", "decision_function"),
+        (LinearRegression().fit(X, X[:, 0]), "values", "predict"),
+    ],
+)
+def test_answers_are_those_of_the_method(model, response, method):
+    columns = [np.append(X[:, 0], np.nan), np.append(X[:, 1], 0.0)]
+    answers = answers_of_source(model, _program(model, response), columns)
+    expected = getattr(model, method)(X).reshape(6, -1)
+    np.testing.assert_array_equal(answers[:6], expected)
+    assert np.isnan(answers[6]).all()
+
+
+def test_a_program_that_refuses_less_or_more_than_its_source_is_found_out():
+    model = LinearRegression().fit(X, X[:, 0])
+    columns = [np.array([1.0, np.nan]), np.zeros(2)]
+    with pytest.raises(ExportMismatchError, match="must predict the rows"):
+        answers_of_source(model, _program(model, "values", refuse=False), columns)
+    graph = Graph(["x0", "x1"], named=False)
+    graph.refuse(graph.constant(np.nan))
+    refuses_all = graph.program(graph.numbers([0]), "values")
+    assert not accepted_rows(refuses_all, columns).any()
+    with pytest.raises(ExportMismatchError, match="would refuse a row"):
+        answers_of_source(model, refuses_all, [np.zeros(1), np.zeros(1)])
+
+
+def test_labels_that_are_not_those_of_the_largest_answer_are_found_out():
+    class Cautious(LogisticRegression):
+        def predict(self, X):
+            return np.where(super().predict_proba(X)[:, 1] > 0.9, "b", "a")
+
+    model = Cautious().fit(X, LABELS)
+    columns = [X[:, 0], X[:, 1]]
+    with pytest.raises(ExportMismatchError, match="'a' from Cautious where that is 'b'"):
+        answers_of_source(model, _program(model, "probabilities"), columns)
+
+
+def test_the_form_of_missing_text_is_the_one_that_the_source_knows():
+    words = np.array(["u", "v", None, "u"] * 10, dtype=object)
+    y = np.array([0, 1, 1, 0] * 10)
+    for missing in (None, np.nan):
+        frame = pd.DataFrame({"word": pd.Series([missing if w is None else w for w in words])})
+        frame = frame.astype(object)
+        model = make_pipeline(OneHotEncoder(sparse_output=False), LogisticRegression())
+        model.fit(frame, y)
+        answers = answers_of_source(model, program_of(model), [words[:4]])
+        np.testing.assert_array_equal(answers, model.predict_proba(frame[:4]))
