@@ -45,7 +45,7 @@ def to_onnx(
     path: str | PathLike[str],
     *,
     X: Any = None,
-    inputs: Literal["auto", "matrix", "columns"] = "auto",
+    inputs: Literal["auto", "matrix", "blocks", "columns"] = "auto",
     verify: bool = True,
 ) -> Artifact:
     """Write a fitted model, preprocessing included, as an ONNX file.
@@ -63,10 +63,11 @@ def to_onnx(
     X : rows as the model takes them, default=None
         Rows to check the file with, besides those that are made up. Needed where the model insists
         on types of columns, such as ``category``.
-    inputs : {"auto", "matrix", "columns"}, default="auto"
+    inputs : {"auto", "matrix", "blocks", "columns"}, default="auto"
         "matrix" is one input ``X`` of shape (n_rows, n_columns), for columns that are all numbers;
-        "columns" is an input of shape (n_rows, 1) for each column that is used, under its name;
-        "auto" is "matrix" where it can be.
+        "blocks" are two, ``numbers`` and ``categories`` (text), each with its columns in their
+        order; "columns" is an input of shape (n_rows, 1) for each column that is used, under its
+        name, which is slower. "auto" is "matrix" where it can be, else "blocks".
     verify : bool, default=True
         Whether the written file is compared with the model before it is put in place.
 
@@ -266,7 +267,7 @@ def _named_like(program: Program, X: Any) -> Program:
     """Give columns their names in X, where LightGBM has written underscores for spaces."""
     names = [str(name) for name in getattr(X, "columns", ())]
     own = [column.name for column in program.columns]
-    if names == own or ["_".join(name.split()) for name in names] != own:
+    if names == own or [name.replace(" ", "_") for name in names] != own:
         return program
     pairs = zip(names, program.columns, strict=True)
     return replace(program, columns=tuple(InputColumn(name, c.kind) for name, c in pairs))

@@ -17,8 +17,12 @@ from stackens.exceptions import ExportError
 __all__ = ["compile_extension", "find_compiler"]
 
 # No -march=native: the file would fail on other machines, and gains nothing; matrix products pick
-# a version for the processor at run time. None of these changes a result.
-_FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fPIC")
+# a version for the processor at run time. None of these changes a result. Ways down several trees
+# are quicker as plain instructions side by side than as vectors, hence no "slp".
+_FLAGS = (
+    *("-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-tree-slp-vectorize"),
+    *("-ffp-contract=off", "-fPIC"),
+)
 _MICROSOFT_FLAGS = ("/O2", "/fp:precise", "/utf-8")
 _SHARED = {"darwin": ("-bundle", "-undefined", "dynamic_lookup")}
 _WITHOUT = (

@@ -1,7 +1,7 @@
 /* Rows with codes in place of texts. The answer is 0, 1 + the first row that the source refuses,
    or -1 without memory. */
-static ptrdiff_t predict_blocks(size_t n_rows, const double *x, const int32_t *k, double *s, int32_t *w,
-    size_t room, double *out)
+static ptrdiff_t predict_blocks(size_t n_rows, const double *x, const int32_t *k, double *s,
+    int32_t *w, size_t room, double *out)
 {
     ptrdiff_t refused = 0;
     size_t done = 0;

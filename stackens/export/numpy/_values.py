@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 __all__ = ["READERS", "is_one_row", "row_reader", "row_values", "rows_of"]
@@ -173,10 +173,11 @@ def row_values(row: Any, columns: Sequence[tuple[str, str]], where: str = "The r
         try:
             return [row[name] for name, _ in columns]
         except KeyError:
-            absent = [name for name, kind in columns if name not in row and kind != "unread"]
+            place = _places(row)
+            absent = [name for name, kind in columns if name not in place and kind != "unread"]
             if absent:
                 raise ValueError(_lacks(where, absent, list(row))) from None
-            return [row.get(name) for name, _ in columns]
+            return [row[place[name]] if name in place else None for name, _ in columns]
     values = _plain(row)
     if not isinstance(values, (list, tuple)) or len(values) != len(columns):
         got = len(values) if isinstance(values, (list, tuple)) else repr(row)
@@ -261,7 +262,8 @@ def frame_columns(frame: Any, columns: Sequence[tuple[str, str]], named: bool) -
             )
         by_place = frame.iloc if hasattr(frame, "iloc") else frame
         return [by_place[:, j] for j in range(len(columns))]
-    absent = [name for name, kind in columns if name not in present and kind != "unread"]
+    place = _places(present)
+    absent = [name for name, kind in columns if name not in place and kind != "unread"]
     if absent:
         raise ValueError(_lacks("The frame", absent, present))
     twice = [name for name, _ in columns if present.count(name) > 1]
@@ -270,7 +272,16 @@ def frame_columns(frame: Any, columns: Sequence[tuple[str, str]], named: bool) -
             f"Each column must be there once. Got {twice[0]!r} {present.count(twice[0])} times. "
             "Drop or rename the others."
         )
-    return [None if kind == "unread" else frame[name] for name, kind in columns]
+    return [None if kind == "unread" else frame[place[name]] for name, kind in columns]
+
+
+def _places(names: Iterable[Any]) -> dict[Any, Any]:
+    """Return names of values by themselves, and as LightGBM writes those with spaces."""
+    names = list(names)
+    return {
+        **{name.replace(" ", "_"): name for name in names if isinstance(name, str)},
+        **{name: name for name in names},
+    }
 
 
 def _is_row(value: Any) -> bool:

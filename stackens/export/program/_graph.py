@@ -297,7 +297,7 @@ class Graph:
                 needed.update(self._nodes[position].sources)
         place = {old: new for new, old in enumerate(sorted(needed))}
         nodes = [_moved(self._nodes[old], place) for old in sorted(needed)]
-        return Program(
+        program = Program(
             tuple(InputColumn(n, k) for n, k in zip(self.names, kinds, strict=True)),
             self.named,
             tuple(_numeric_keys(node, kinds) for node in nodes),
@@ -307,6 +307,12 @@ class Graph:
             place[refused] if isinstance(refused, int) else None,
             one_target,
             self._in_single,
+        )
+        read = set(program.read_columns())
+        columns = enumerate(program.columns)
+        return replace(
+            program,
+            columns=tuple(c if i in read else InputColumn(c.name, "number") for i, c in columns),
         )
 
 

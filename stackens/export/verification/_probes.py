@@ -121,6 +121,7 @@ def _random_columns(
 ) -> list[np.ndarray]:
     scales = column_scales(program)
     keys = _keys(program)
+    share_missing = min(0.02, 0.5 / len(program.columns))  # a source may refuse such rows
     columns = []
     for position, column in enumerate(program.columns):
         if column.kind == "category":
@@ -143,7 +144,7 @@ def _random_columns(
         if len(numeric):
             known = rng.random(n) < 0.8
             values[known] = rng.choice(numeric, known.sum())
-        values[rng.random(n) < 0.02] = np.nan
+        values[rng.random(n) < share_missing] = np.nan
         columns.append(values)
     return columns
 

@@ -48,7 +48,7 @@ def answer(values):
         np.array(ROW, dtype=object),
         pd.Series(ROW, index=NAMES, dtype=object),
     ],
-    ids=str,
+    ids=lambda row: type(row).__name__,
 )
 def test_one_row_of_any_form(runner, row):
     found = runner.ask(row)

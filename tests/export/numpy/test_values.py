@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from stackens.export.numpy import is_one_row, row_reader, row_values, rows_of
-from stackens.export.numpy._values import READERS
+from stackens.export.numpy._values import READERS, frame_columns
 from stackens.preprocessing._reading import level_text
 
 MISSING = [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")]
@@ -229,3 +229,13 @@ def test_a_list_of_floats_is_not_copied_and_a_category_of_floats_is_read():
     values = [1.5, 2.0]
     assert row_reader([("a", "number"), ("b", "number")])(values) is values
     assert row_reader([("a", "number"), ("b", "category")])(values) == [1.5, "2"]
+
+
+def test_names_as_lightgbm_writes_them():
+    columns = [("mean_size", "number"), ("b", "number"), ("idle", "unread")]
+    assert row_values({"b": 2.0, "mean size": 1.0}, columns) == [1.0, 2.0, None]
+    frame = pd.DataFrame({"mean size": [1.0], "b": [2.0]})
+    found = frame_columns(frame, columns, True)
+    assert [None if c is None else c.tolist() for c in found] == [[1.0], [2.0], None]
+    both = frame.assign(mean_size=[7.0])
+    assert frame_columns(both, columns, True)[0].tolist() == [7.0]

@@ -51,6 +51,14 @@ def test_a_program_has_no_step_that_it_does_not_need():
     np.testing.assert_array_equal(answers, [[4.0], [np.nan]])
 
 
+def test_a_column_whose_reading_is_not_needed_is_a_number():
+    graph = Graph(["city", "size"])
+    _lookup(graph, 0, ("Bern",))
+    program = graph.program(graph.numbers([1]), "values")
+    assert [column.kind for column in program.columns] == ["number", "number"]
+    assert program.row_columns() == [("city", "unread"), ("size", "number")]
+
+
 def test_refused_rows_are_part_of_the_program():
     graph = Graph(["a", "b"])
     graph.refuse(graph.numbers([0]))

@@ -129,7 +129,7 @@ def test_samplers_are_skipped():
         make_column_selector(pattern="c[13]"),
         lambda X: ["c1"],
     ],
-    ids=lambda columns: getattr(columns, "__name__", str(columns)),
+    ids=lambda columns: getattr(columns, "__name__", str(columns).partition(" at 0x")[0]),
 )
 @pytest.mark.parametrize("remainder", ["drop", "passthrough", MinMaxScaler()], ids=str)
 def test_columns_given_in_every_way(columns, remainder):

@@ -45,7 +45,7 @@ Y = np.arange(120) % 4
         Nystroem("linear", n_components=3, random_state=0),
         Nystroem("rbf", gamma=1e-7, n_components=20, random_state=0),
     ],
-    ids=str,
+    ids=lambda transformer: str(transformer).partition(" at 0x")[0],
 )
 def test_projections(transformer):
     transformer.fit(TRAIN, Y)
