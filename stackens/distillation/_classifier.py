@@ -50,8 +50,9 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         Synthetic rows for the teacher to label. ``"auto"`` tries with and without on rows set
         aside: rows given as ``X_unlabeled``, else on small tables those that munge makes.
     max_bytes, max_latency_us : float or None, default=None
-        What the student may take: bytes of the bare model, and microseconds for a single row on
-        one thread (median over distinct rows).
+        What the student may take: bytes of the file that :func:`stackens.export.to_numpy` writes
+        (of which some 15 kB read rows), and microseconds that it needs for a single raw row on one
+        thread (median over distinct rows). A student that cannot be exported counts as it is.
     loss : {"cross_entropy", "squared_logits"}, default="cross_entropy"
         Loss of the soft targets: cross-entropy of probabilities, or the squared error of centred
         logits.

@@ -51,8 +51,9 @@ class DistilledRegressor(RegressorMixin, Distilled):
         Synthetic rows for the teacher to label. ``"auto"`` tries with and without on rows set
         aside: rows given as ``X_unlabeled``, else on small tables those that resample makes.
     max_bytes, max_latency_us : float or None, default=None
-        What the student may take: bytes of the bare model, and microseconds for a single row on
-        one thread (median over distinct rows).
+        What the student may take: bytes of the file that :func:`stackens.export.to_numpy` writes
+        (of which some 15 kB read rows), and microseconds that it needs for a single raw row on one
+        thread (median over distinct rows). A student that cannot be exported counts as it is.
     quantiles : float, sequence of float or None, default=None
         Levels between 0 and 1 that the teacher predicts. The student learns the teacher's
         quantiles by the squared error, the true values by the pinball loss, and is scored by it.

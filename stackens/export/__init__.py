@@ -1,7 +1,12 @@
 """Fitted models as small, exact, verified artifacts: ONNX, numpy, C, and files without pickle."""
 
 from stackens.export._artifact import Artifact, ExportReport
-from stackens.export._cost import ExportedCost, exported_cost, program_cost
+from stackens.export._cost import (
+    ExportedCost,
+    exported_cost,
+    exported_ensemble_cost,
+    program_cost,
+)
 from stackens.export._export import to_c, to_numpy, to_onnx
 from stackens.export._verify import verify
 from stackens.export.saving import load, save
@@ -11,6 +16,7 @@ __all__ = [
     "ExportReport",
     "ExportedCost",
     "exported_cost",
+    "exported_ensemble_cost",
     "load",
     "program_cost",
     "save",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,19 @@ from scipy.sparse import issparse
 from threadpoolctl import threadpool_limits
 
 from stackens._core._rows import n_rows, take_rows
+from stackens.combiners import Combiner
 from stackens.evaluation import single_row_latency
 from stackens.exceptions import ExportError
 from stackens.export._manifest import manifest_of
 from stackens.export._program_of import program_of
 from stackens.export.numpy import columns_of, open_numpy, write_numpy
-from stackens.export.program import Program
+from stackens.export.program import Graph, Program
+from stackens.export.readers import Table
+from stackens.export.readers.ensembles import read_combined
 from stackens.export.verification import tolerance_of
+from stackens.out_of_fold import CrossFit
 
-__all__ = ["ExportedCost", "exported_cost", "program_cost"]
+__all__ = ["ExportedCost", "exported_cost", "exported_ensemble_cost", "program_cost"]
 
 _CARRIED = 8  # rows that a file carries for its check
 _SINGLE_ROWS = 100
@@ -63,10 +67,38 @@ def exported_cost(model: Any, X: Any) -> ExportedCost | None:
     ExportedCost or None
         None where the model cannot be exported, or the rows are no dense table.
     """
+    return _cost_or_none(lambda: program_of(model), X)
+
+
+def exported_ensemble_cost(fitted: CrossFit, combiner: Combiner, X: Any) -> ExportedCost | None:
+    """Measure the models of a cross-fit with a fitted combiner, as :func:`exported_cost` does.
+
+    Parameters
+    ----------
+    fitted : CrossFit
+    combiner : Combiner
+    X : rows of shape (n_samples, n_features)
+
+    Returns
+    -------
+    ExportedCost or None
+    """
+
+    def read() -> Program:
+        named = hasattr(X, "columns")
+        names = X.columns if named else [f"x{i}" for i in range(X.shape[1])]
+        graph = Graph([str(name) for name in names], named=named)
+        node = read_combined(fitted, combiner, graph, Table.of_raw_rows(graph))
+        return graph.program(node, "values", one_target=False)
+
+    return _cost_or_none(read, X)
+
+
+def _cost_or_none(read: Callable[[], Program], X: Any) -> ExportedCost | None:
     if issparse(X) or len(getattr(X, "shape", ())) != 2:
         return None
     try:
-        program = program_of(model)
+        program = read()
         few = take_rows(X, np.arange(min(n_rows(X), _BATCH_ROWS)))
         columns, _ = columns_of(few, program.row_columns(), program.named)
         return program_cost(program, columns)

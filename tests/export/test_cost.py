@@ -10,7 +10,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 
 import stackens as se
-from stackens.export import exported_cost, program_cost
+from stackens.export import exported_cost, exported_ensemble_cost, program_cost
 from stackens.export._program_of import program_of
 
 X = np.random.default_rng(0).normal(size=(700, 3))
@@ -43,3 +43,12 @@ def test_a_program_by_itself():
     cost = program_cost(program, list(X.T))
     assert cost.n_bytes > 0
     assert cost.one_row_us > 0
+
+
+def test_a_whole_ensemble():
+    blend = se.BlendedRegressor({"a": LinearRegression(), "b": MODEL}, weighting="uniform")
+    blend.fit(X, X[:, 0])
+    cost = exported_ensemble_cost(blend.cross_fit_, blend.combiner_, X)
+    assert abs(cost.n_bytes - exported_cost(blend, X).n_bytes) < 1_000
+    neighbours = se.BlendedRegressor([KNeighborsRegressor()], weighting="uniform").fit(X, X[:, 0])
+    assert exported_ensemble_cost(neighbours.cross_fit_, neighbours.combiner_, X) is None

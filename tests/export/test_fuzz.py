@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import stackens as se
 from stackens.export.c._compile import find_compiler
 from stackens.export.verification import largest_difference
+from tests.export.random_families import FAMILIES
 from tests.export.random_models import fitted, recipes, rows_for, rows_of_cells
 
 pytest.importorskip("onnxruntime")
@@ -33,15 +34,15 @@ TARGETS = [
 
 
 def cases(n):
-    """Run a test for n recipes, the same ones every time."""
+    """Run a test for n cases of all families together, the same ones every time."""
     rules = settings(
-        max_examples=n,
+        max_examples=-(-n // len(FAMILIES)),
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
-    return lambda test: rules(given(recipe=recipes(), data=st.data())(test))
+    return lambda test: rules(given(data=st.data())(test))
 
 
 def asked(model, rows):
@@ -127,14 +128,16 @@ def column_of(value, like):
     return pd.Series([value], dtype=np.float64 if like.dtype.kind == "i" else like.dtype)
 
 
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 @pytest.mark.parametrize("target", TARGETS)
 @cases(50)
-def test_fuzz(target, recipe, data):
-    check(target, recipe, data)
+def test_fuzz(target, family, data):
+    check(target, data.draw(recipes(family), label="recipe"), data)
 
 
 @pytest.mark.nightly
+@pytest.mark.parametrize("family", sorted(FAMILIES))
 @pytest.mark.parametrize("target", TARGETS)
 @cases(1_000)
-def test_fuzz_long(target, recipe, data):
-    check(target, recipe, data)
+def test_fuzz_long(target, family, data):
+    check(target, data.draw(recipes(family), label="recipe"), data)

@@ -18,6 +18,7 @@ _ODD_ROWS = 4  # rows of each odd value of each column
 _ODD_COLUMNS = 200  # of wider tables this many columns, evenly spaced, get odd values
 _UNKNOWN = "a category that fit has not seen"
 _DAY = 86_400e6  # microseconds
+_UNIT = {"datetime": 1.0, "timedelta": 1e6}  # of which times are whole numbers in a source
 _LATEST = {"datetime": 3e15, "timedelta": 3e9}  # about a century, as columns hold them
 
 # Besides NaN: signed zeros, denormal and tiny numbers, whole numbers that single precision or even
@@ -84,9 +85,7 @@ def make_probes(
         columns = _random_columns(program, cuts, n, rng)
     place = _RANDOM_ROWS
     for column, values in shown.items():
-        around = np.concatenate(
-            [np.nextafter(values, -np.inf), values, np.nextafter(values, np.inf)]
-        )
+        around = _around(values, program.columns[column].kind)
         columns[column][place : place + len(around)] = around
         place += len(around)
     for column, some in odd.items():
@@ -145,15 +144,26 @@ def _random_columns(
             known = rng.random(n) < 0.8
             values[known] = rng.choice(numeric, known.sum())
         values[rng.random(n) < share_missing] = np.nan
-        columns.append(values)
+        unit = _UNIT.get(column.kind)
+        columns.append(values if unit is None else np.round(values * unit) / unit)
     return columns
+
+
+def _around(cuts: np.ndarray, kind: str) -> np.ndarray:
+    """Return what lies below, on and above cuts: neighbouring doubles, or microseconds."""
+    unit = _UNIT.get(kind)
+    if unit is None:
+        return np.concatenate([np.nextafter(cuts, -np.inf), cuts, np.nextafter(cuts, np.inf)])
+    cuts = cuts * unit
+    return np.concatenate([np.ceil(cuts) - 1.0, np.floor(cuts), np.floor(cuts) + 1.0]) / unit
 
 
 def _spread(cuts: np.ndarray) -> tuple[float, float]:
     """Return a range that holds nearly all cuts and a little more."""
     low, high = np.quantile(cuts, [0.01, 0.99], method="nearest")
-    room = 0.2 * (high - low) or max(1.0, 0.1 * abs(low))
-    return float(max(low - room, -1e300)), float(min(high + room, 1e300))
+    with np.errstate(over="ignore"):  # cuts reach as far as doubles do
+        room = 0.2 * (high - low) or max(1.0, 0.1 * abs(low))
+        return float(max(low - room, -1e300)), float(min(high + room, 1e300))
 
 
 def _keys(program: Program) -> dict[int, list]:

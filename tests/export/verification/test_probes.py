@@ -80,3 +80,23 @@ def test_cuts_of_times_stay_within_the_calendar():
     assert probes.n_cuts == 6
     assert np.nanmax(np.abs(probes.columns[0])) < 1e17
     assert np.nanmax(np.abs(probes.columns[1])) < 1e17
+
+
+def test_times_are_whole_microseconds_as_in_a_source():
+    graph = Graph(["when", "long"])
+    when = graph.count(graph.numbers([0], "datetime"), np.array([1_600_000_000_000_000.25, 7.0]))
+    long = graph.count(graph.numbers([1], "timedelta"), np.array([5.0000005, 7.0]))
+    probes = make_probes(graph.program(graph.concatenate([when, long]), "values"))
+    moments, durations = (column[~np.isnan(column)] for column in probes.columns)
+    np.testing.assert_array_equal(moments, np.round(moments))
+    assert {1.6e15, 1.6e15 + 1, 6.0, 7.0, 8.0} <= set(moments)
+    np.testing.assert_array_equal(durations, np.round(durations * 1e6) / 1e6)
+    assert {5.0, 5.000001, 6.999999, 7.0, 7.000001} <= set(durations)
+
+
+def test_cuts_as_far_apart_as_doubles_go():
+    graph = Graph(["a"])
+    counted = graph.count(graph.numbers([0]), np.array([-1.7e308, 1.7e308]))
+    probes = make_probes(graph.program(counted, "values"))
+    ordinary = probes.columns[0][: probes.n_random]
+    assert np.nanmax(np.abs(ordinary)) <= 1e300

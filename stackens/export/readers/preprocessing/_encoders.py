@@ -28,7 +28,7 @@ def _encode(
     for i, (column, categories) in enumerate(zip(table.columns, encoder.categories_, strict=True)):
         levels = levels_of(categories, encoder, filled=_is_filled(column))
         rows, missing, unknown = rows_of(i, levels)
-        if categories.dtype.kind in "fiu":
+        if categories.dtype.kind in "biuf":
             with_infinity.append(i)
         refused = unknown is None
         unknown = np.full(rows.shape[1], np.nan) if unknown is None else unknown
