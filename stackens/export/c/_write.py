@@ -72,7 +72,8 @@ def write_c(program: Program, manifest: str) -> str:
         _text("public.c"),
         "#else /* the Python extension */\n",
         _python_facts(program),
-        _text("python.c"),
+        _text("python_rows.c"),
+        _text("python_module.c"),
         "#endif\n",
     ]
     # "/" only stands in texts of JSON, where "\/" means the same.

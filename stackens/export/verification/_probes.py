@@ -190,6 +190,8 @@ def _odd_values(program: Program) -> dict[int, list]:
             odd[c] = [None, _UNKNOWN, "", "NaN", "1", "é ☃"]
         elif kind == "number":
             odd[c] = [np.nan, *numbers.tolist()]
-        else:  # times: what a calendar has
+        elif kind == "datetime":  # what a calendar has
             odd[c] = [np.nan, 0.0, -1.0, 951_782_400e6, -62_135_596_800e6, 4_102_444_799_999_999.0]
+        else:
+            odd[c] = [np.nan, 0.0, -1.0, 1e-6, -0.5, 86_399.999999, 3.2e9]
     return odd

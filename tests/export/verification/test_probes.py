@@ -100,3 +100,11 @@ def test_cuts_as_far_apart_as_doubles_go():
     probes = make_probes(graph.program(counted, "values"))
     ordinary = probes.columns[0][: probes.n_random]
     assert np.nanmax(np.abs(ordinary)) <= 1e300
+
+
+def test_odd_durations_are_such_as_columns_hold():
+    graph = Graph(["long"])
+    probes = make_probes(graph.program(graph.numbers([0], "timedelta"), "values"))
+    assert np.isnan(probes.columns[0]).any()
+    assert 1e-6 in probes.columns[0]
+    assert np.nanmax(np.abs(probes.columns[0])) * 1e6 < 2.0**63
