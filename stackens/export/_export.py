@@ -28,6 +28,8 @@ from stackens.export.verification import (
     answers_of_source,
     check,
     make_probes,
+    require_types_without_effect,
+    size_of,
     tolerance_of,
 )
 
@@ -62,7 +64,9 @@ def to_onnx(
         Where to write. A file that is there is replaced once the new one is checked.
     X : rows as the model takes them, default=None
         Rows to check the file with, besides those that are made up. Needed where the model insists
-        on types of columns, such as ``category``.
+        on types of columns, such as ``category``; worth giving wherever rows are at hand. An export
+        reads numbers as doubles: with rows in single precision scikit-learn computes in single
+        precision, which only a check with such rows can tell.
     inputs : {"auto", "matrix", "blocks", "columns"}, default="auto"
         "matrix" is one input ``X`` of shape (n_rows, n_columns), for columns that are all numbers;
         "blocks" are two, ``numbers`` and ``categories`` (text), each with its columns in their
@@ -216,11 +220,21 @@ def _exported(
     final = _checked_path(path, suffix)
     program = _named_like(program_of(model), X)
     given = None if X is None else _given_columns(program, X)
+    if given is not None and len(getattr(X, "shape", ())) == 2:
+        require_types_without_effect(model, program, X, given)
     probes = make_probes(program, given)
     tolerance = tolerance_of(program)
     expected = answers_of_source(model, program, probes.columns, like=X)
     shown = _to_carry(probes, expected)
-    manifest = manifest_of(model, program, target, tolerance, probes.rows(shown), expected[shown])
+    manifest = manifest_of(
+        model,
+        program,
+        target,
+        tolerance,
+        probes.rows(shown),
+        expected[shown],
+        size=size_of(expected),
+    )
     written = write(program, manifest.to_json())
     content = written if isinstance(written, bytes) else written.encode("utf-8")
     folder = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.stem}-"))
@@ -253,7 +267,11 @@ def _checked_path(path: str | PathLike[str], suffix: str) -> Path:
     if final.suffix.lower() != suffix:
         raise ExportError(
             f"The file must end in {suffix!r}. Got {final.name!r}. Name it "
-            f"{final.with_suffix(suffix).name!r}."
+            f"{(final.stem or 'model') + suffix!r}."
+        )
+    if final.is_dir():
+        raise ExportError(
+            f"A file cannot take the place of a folder. Got {str(final)!r}. Choose another name."
         )
     if not final.parent.is_dir():
         raise ExportError(

@@ -49,6 +49,8 @@ class Manifest:
         Rows to check the file with, as columns.
     expected : float64 array of shape (n_probes, n_outputs)
         What the source answered to them.
+    size : float64 array of shape (n_outputs,)
+        How large its answers usually are, to which differences are relative.
     """
 
     target: str
@@ -62,6 +64,7 @@ class Manifest:
     tolerance: float
     probes: list[np.ndarray]
     expected: np.ndarray
+    size: np.ndarray
 
     def to_json(self) -> str:
         """Write it as one line of JSON."""
@@ -84,6 +87,7 @@ class Manifest:
                 "one_target": self.one_target,
                 "versions": self.versions,
                 "tolerance": self.tolerance,
+                "size": self.size.tolist(),
                 "probes": base64.b64encode(zlib.compress(rows.encode(), 9)).decode("ascii"),
             },
             separators=(",", ":"),
@@ -124,6 +128,7 @@ class Manifest:
                 float(given["tolerance"]),
                 probes,
                 expected.reshape(len(rows["expected"]), -1),
+                np.array(given["size"], dtype=np.float64),
             )
         except (KeyError, TypeError, ValueError, zlib.error) as error:
             if isinstance(error, ExportError):
@@ -161,6 +166,7 @@ def manifest_of(
     tolerance: float,
     probes: Sequence[np.ndarray],
     expected: np.ndarray,
+    size: np.ndarray | None = None,
 ) -> Manifest:
     """Describe an export.
 
@@ -189,6 +195,7 @@ def manifest_of(
         tolerance,
         list(probes),
         expected,
+        np.ones(program.n_outputs) if size is None else size,
     )
 
 

@@ -58,7 +58,7 @@ def verify(path: str | PathLike[str]) -> Check:
     target = target_of(file)
     manifest = _manifest(file, target)
     outputs = open_target(target, file).outputs(manifest.probes)
-    difference, row = largest_difference(manifest.expected, outputs)
+    difference, row = largest_difference(manifest.expected, outputs, manifest.size)
     if not difference <= manifest.tolerance:
         values = {
             name: values[row]

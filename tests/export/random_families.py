@@ -30,8 +30,8 @@ class Family:
     ----------
     build : callable
         ``build(task, table, seed, **options)`` returns an estimator that is not fitted.
-    table : {"moderate", "awkward", "mixed"}
-        Which columns it takes: small numbers, any numbers, any values.
+    table : {"moderate", "awkward", "typed", "mixed"}
+        Which columns it takes: small numbers, any numbers, ``category`` besides, any values.
     missing : bool
         Whether it is fitted on missing values.
     limit : float
@@ -58,7 +58,7 @@ def _sklearn(module: Any, name: str, task: str, **options: Any) -> Any:
 def lightgbm(task: str, table: pd.DataFrame, seed: int, **options: Any) -> Any:
     made = LGBMRegressor if task == "regression" else LGBMClassifier
     few = {"n_estimators": 4, "min_child_samples": 2, "min_data_per_group": 2, "cat_smooth": 1.0}
-    return made(verbose=-1, n_jobs=1, random_state=seed, **few, **options)
+    return made(verbose=-1, n_jobs=1, random_state=seed, **few | options)
 
 
 def lightgbm_of_text(task: str, table: pd.DataFrame, seed: int, **options: Any) -> Any:
@@ -208,6 +208,12 @@ FAMILIES = {
     "LightGBM of text": Family(
         lightgbm_of_text, "mixed", options={"zero_as_missing": (False, True), "num_leaves": (3, 9)}
     ),
+    "LightGBM of categories": Family(
+        lightgbm,
+        "typed",
+        options={"max_cat_to_onehot": (1, 4), "num_leaves": (2, 9), "n_estimators": (1, 4)},
+    ),
+    "HistGB of categories": Family(histogram, "typed", options={"max_leaf_nodes": (2, 6)}),
     "tree": Family(
         one_tree, "awkward", options={"extra": (False, True), "max_depth": (1, 3, None)}
     ),
@@ -273,7 +279,9 @@ FAMILIES = {
         options={"n_bins": (0, 4), "categories": ("one_hot", "embedding")},
     ),
     "stacked": Family(stacked, "mixed", limit=1e6, options={"final_fit": ("auto", "bag", "refit")}),
-    "blended": Family(blended, "mixed", limit=1e6, options={"weighting": ("simplex", "uniform", "greedy", "best")}),
+    "blended": Family(
+        blended, "mixed", limit=1e6, options={"weighting": ("simplex", "uniform", "greedy", "best")}
+    ),
     "distilled": Family(
         distilled, "mixed", limit=1e6, options={"student": ("lightgbm", "tree", "linear", "mlp")}
     ),

@@ -21,6 +21,7 @@ TASKS = ("binary", "multiclass", "regression")
 LABELS = {"text": ("no", "yes", "it's é"), "whole": (3, -1, 10), "bool": (False, True, True)}
 MODERATE = ("normal", "grid", "whole", "sparse", "constant")
 AWKWARD = (*MODERATE, "huge", "stamp", "tiny", "skewed")
+TYPED = (*AWKWARD, "category", "category", "bool")
 MIXED = (*AWKWARD, "text", "words", "category", "bool", "date")
 UNSEEN = ("never seen", "", "nan", "3", "é ☃")
 NUMBERS = (
@@ -65,7 +66,8 @@ class Recipe:
 def recipes(draw: Callable, name: str) -> Recipe:
     """Draw the options of a family, and a table that suits it."""
     family = families.FAMILIES[name]
-    kinds = {"moderate": MODERATE, "awkward": AWKWARD, "mixed": MIXED}[family.table]
+    kinds = {"moderate": MODERATE, "awkward": AWKWARD, "typed": TYPED, "mixed": MIXED}
+    kinds = kinds[family.table]
     # a column that says something comes first, so that no table is constant
     columns = ("normal", *draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=4)))
     return Recipe(
@@ -73,7 +75,7 @@ def recipes(draw: Callable, name: str) -> Recipe:
         task=draw(st.sampled_from([task for task in TASKS if task in family.tasks])),
         columns=columns,
         missing=family.missing and draw(st.booleans()),
-        named=family.table == "mixed" or draw(st.booleans()),
+        named=family.table in ("typed", "mixed") or draw(st.booleans()),
         labels=draw(st.sampled_from(sorted(LABELS))),
         options=tuple((key, draw(st.sampled_from(some))) for key, some in family.options.items()),
         seed=draw(st.integers(0, 999)),

@@ -6,15 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import stackens as se
 from stackens.exceptions import ExportError, ExportMismatchError
 from stackens.export import _export as export_module
+from stackens.export._program_of import program_of
+from stackens.export.verification import require_types_without_effect
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
 SPECIES = np.array(["setosa", "versicolor", "virginica"])[Y]
@@ -137,3 +141,34 @@ def test_wrong_input_is_told_before_anything_is_written(model, path, error, matc
 def test_the_same_model_gives_the_same_file(tmp_path):
     first = se.export.to_numpy(TREE, tmp_path / "first.py").path.read_bytes()
     assert se.export.to_numpy(TREE, tmp_path / "second.py").path.read_bytes() == first
+
+
+def test_rows_in_single_precision_are_found_out():
+    narrow = X.to_numpy(dtype=np.float32) / 3
+    scale = np.float32([1.1, 0.7, 1.3, 0.9])
+    model = make_pipeline(StandardScaler(), RandomForestRegressor(20, random_state=0))
+    model.fit(narrow * scale, narrow[:, 0])
+    own, wide = model.predict(narrow * scale), model.predict((narrow * scale).astype(float))
+    program = program_of(model)
+    columns = list((narrow * scale).astype(float).T)
+    if np.allclose(own, wide, atol=1e-6):
+        pytest.skip("rounding sends no row another way here")
+    with pytest.raises(ExportMismatchError, match=r"X\.astype\('float64'\)"):
+        require_types_without_effect(model, program, narrow * scale, columns)
+    require_types_without_effect(model, program, (narrow * scale).astype(float), columns)
+
+
+def test_categories_that_are_whole_numbers(tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    frame = pd.DataFrame({"code": pd.Categorical(Y % 2 + 5), "size": X.iloc[:, 0]})
+    model = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1).fit(frame, Y)
+    artifact = se.export.to_numpy(model, tmp_path / "model.py", X=frame)
+    np.testing.assert_allclose(artifact.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_folders_and_empty_names(tmp_path):
+    (tmp_path / "tree.py").mkdir()
+    with pytest.raises(ExportError, match="cannot take the place of a folder"):
+        se.export.to_numpy(TREE, tmp_path / "tree.py")
+    with pytest.raises(ExportError, match=r"must end in '\.py'"):
+        se.export.to_numpy(TREE, "")

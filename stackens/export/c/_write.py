@@ -9,14 +9,19 @@ from stackens.export.c._expressions import Expressions
 from stackens.export.c._literals import comment, number, text, wrapped
 from stackens.export.c._python_part import is_one_number, python_part
 from stackens.export.c._steps import Steps, write_steps
-from stackens.export.numpy._expressions import read_columns
 from stackens.export.program import Lookup, Program
 
 __all__ = ["write_c"]
 
 _TOGETHER = 64  # rows that go through the program at once
 _LARGEST_SCRATCH = 32_768  # numbers; more would not stay in a processor's second cache
-_KINDS = {"number": "NUMBER", "category": "CATEGORY", "datetime": "MOMENT", "timedelta": "DURATION"}
+_KINDS = {
+    "number": "NUMBER",
+    "category": "CATEGORY",
+    "datetime": "MOMENT",
+    "timedelta": "DURATION",
+    "unread": "UNREAD",
+}
 
 
 def write_c(program: Program, manifest: str) -> str:
@@ -248,12 +253,10 @@ def _class_names(program: Program) -> str:
 
 
 def _python_facts(program: Program) -> str:
-    read = read_columns(program)
-    rows = []
-    for i, (column, place) in enumerate(zip(program.columns, _places(program), strict=True)):
-        # A category always has a code; that nobody reads it can only be a number's case.
-        kind = _KINDS[column.kind] if i in read or column.kind == "category" else "UNREAD"
-        rows.append(f"{{{_text_item(column.name)}, {kind}, {place}}}")
+    rows = [
+        f"{{{_text_item(name)}, {_KINDS[kind]}, {place}}}"
+        for (name, kind), place in zip(program.row_columns(), _places(program), strict=True)
+    ]
     scores = "predict_proba" if program.response == "probabilities" else "decision_function"
     what = (
         "Return the probability of each of CLASSES: a list for one row, an array for many."

@@ -8,7 +8,7 @@ import re
 import textwrap
 from collections.abc import Collection, Sequence
 
-from stackens.export.program import Lookup, Numbers, Program
+from stackens.export.program import Program
 
 __all__ = [
     "call",
@@ -17,7 +17,6 @@ __all__ = [
     "is_atom",
     "is_operand",
     "listed",
-    "read_columns",
     "sum_of",
     "targets",
     "term",
@@ -30,17 +29,6 @@ _CALL = re.compile(r"\w+(\.\w+)?\([^()]*\)")
 _TAKEN = re.compile(r"[at]\d+(_\d+)*|[A-Z]+_\d+|values|checked|np|inf|nan|math|_+.*")
 
 
-def read_columns(program: Program) -> set[int]:
-    """Return the positions of the columns that some step reads."""
-    found: set[int] = set()
-    for _, node in program:
-        if isinstance(node, Numbers):
-            found.update(node.columns.tolist())
-        if isinstance(node, Lookup):
-            found.add(node.column)
-    return found
-
-
 def input_names(program: Program, taken: Collection[str]) -> list[str]:
     """Return a name of a variable for each column; "" for one that nobody reads.
 
@@ -50,7 +38,7 @@ def input_names(program: Program, taken: Collection[str]) -> list[str]:
     taken : collection of str
         Names that mean something else.
     """
-    read = read_columns(program)
+    read = set(program.read_columns())
     names: list[str] = []
     for i, column in enumerate(program.columns):
         name = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_")

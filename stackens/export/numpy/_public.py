@@ -85,7 +85,7 @@ _ANSWERS_NUMPY = '''\
 def answers_of(rows):
     """Return answers, and whether they are for one row alone."""
     if is_one_row(rows):
-        values = READ(row_values(rows, INPUT))
+        values = READ(row_values(rows, INPUT, named=NAMED))
 {row}    columns, _ = columns_of(rows, INPUT, NAMED)
     answers, refused = answer_columns(columns)
 {refuse}    return answers, False

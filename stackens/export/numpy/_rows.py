@@ -54,9 +54,9 @@ def columns_of(
     ([array([3.]), array(['Oslo'], dtype=object)], True)
     """
     if is_one_row(rows):
-        return _columns_of_row(row_values(rows, columns), columns), True
+        return _columns_of_row(row_values(rows, columns, named=named), columns), True
     if isinstance(rows, (list, tuple)):
-        listed = [row_values(row, columns, f"Row {i}") for i, row in enumerate(rows)]
+        listed = [row_values(row, columns, f"Row {i}", named) for i, row in enumerate(rows)]
         return _columns_of_lists(listed, columns), False
     if hasattr(rows, "columns"):
         found = frame_columns(rows, columns, named)

@@ -156,7 +156,9 @@ def is_one_row(rows: Any) -> bool:
     return dimensions == 1
 
 
-def row_values(row: Any, columns: Sequence[tuple[str, str]], where: str = "The row") -> list[Any]:
+def row_values(
+    row: Any, columns: Sequence[tuple[str, str]], where: str = "The row", named: bool = True
+) -> list[Any]:
     """Take the values of one row, as they are, in the order of the columns.
 
     Parameters
@@ -165,10 +167,13 @@ def row_values(row: Any, columns: Sequence[tuple[str, str]], where: str = "The r
     columns : sequence of (name, kind)
     where : str, default="The row"
         How an error calls the row.
+    named : bool, default=True
+        Whether the values of a Series are found by name, if it has names, and not by place.
     """
-    if hasattr(row, "to_dict"):  # a row of a pandas frame; without names the order counts
-        named = row.to_dict()
-        row = named if columns[0][0] in named else list(named.values())
+    if hasattr(row, "to_dict"):  # a row of a pandas frame
+        by_name = row.to_dict()
+        has_names = named and any(isinstance(name, str) for name in by_name)
+        row = by_name if has_names else list(by_name.values())
     if isinstance(row, dict):
         try:
             return [row[name] for name, _ in columns]
@@ -214,9 +219,9 @@ def rows_of(
     """
     one = is_one_row(rows)
     if one:
-        raw = [row_values(rows, columns)]
+        raw = [row_values(rows, columns, named=named)]
     elif isinstance(rows, (list, tuple)):
-        raw = [row_values(row, columns, f"Row {i}") for i, row in enumerate(rows)]
+        raw = [row_values(row, columns, f"Row {i}", named) for i, row in enumerate(rows)]
     elif hasattr(rows, "columns"):
         unread = [None] * len(rows)
         found = frame_columns(rows, columns, named)

@@ -19,7 +19,6 @@ from stackens.export.numpy import (
 )
 from stackens.export.numpy._batch_code import batch_function, constants, plain_constants
 from stackens.export.numpy._behind import columns_behind
-from stackens.export.numpy._expressions import read_columns
 from stackens.export.numpy._forest_data import depth
 from stackens.export.numpy._literals import sequence_literal
 from stackens.export.numpy._public import glue, public_names
@@ -175,11 +174,8 @@ def _facts(program: Program) -> str:
 
 def _data(program: Program, code: str, numpy: bool) -> list[str]:
     """Write the numbers of the model that the code uses."""
-    read = read_columns(program)
-    kinds = [c.kind if i in read else "unread" for i, c in enumerate(program.columns)]
-    pairs = list(zip([column.name for column in program.columns], kinds, strict=True))
     data = {
-        "INPUT": sequence_literal(pairs),
+        "INPUT": sequence_literal(program.row_columns()),
         "NAMED": repr(program.named),
         "N_OUTPUTS": str(program.n_outputs),
         "READ": "row_reader(INPUT)",

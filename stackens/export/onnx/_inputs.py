@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from stackens.exceptions import ExportError
-from stackens.export.program import Lookup, Numbers, Program
+from stackens.export.program import Lookup, Program
 
 __all__ = ["OUTPUTS", "InputPlan", "Inputs", "plan_inputs"]
 
@@ -41,7 +41,7 @@ class InputPlan:
             for name, columns in {**self.numbers, **self.texts}.items()
             for position, column in enumerate(columns)
         }
-        read = _columns_read(program)
+        read = program.read_columns()
         return [
             {
                 "name": column.name,
@@ -62,7 +62,7 @@ def plan_inputs(program: Program, inputs: Inputs) -> InputPlan:
         If `inputs` is unknown, or "matrix" where a column holds text.
     """
     everything = tuple(range(len(program.columns)))
-    read = _columns_read(program)
+    read = program.read_columns()
     texts = tuple(i for i in read if program.columns[i].kind == "category")
     numbers = tuple(i for i in read if i not in texts)
     if inputs == "auto":
@@ -99,16 +99,6 @@ def _unused(text: str, known: Collection[Any]) -> str:
     while text in known:
         text = f"<{text}>"
     return text
-
-
-def _columns_read(program: Program) -> list[int]:
-    read: set[int] = set()
-    for _, node in program:
-        if isinstance(node, Numbers):
-            read.update(node.columns.tolist())
-        elif isinstance(node, Lookup):
-            read.add(node.column)
-    return sorted(read)
 
 
 def _unique_names(names: list[str]) -> list[str]:

@@ -39,7 +39,7 @@ def open_onnx(file: str | PathLike[str] | bytes) -> OnnxRunner:
     MissingExtraError
         If onnxruntime is missing.
     ExportError
-        If the file is none of ours, or onnxruntime cannot load it.
+        If the file is none of ours or damaged, or onnxruntime cannot load it.
 
     Examples
     --------
@@ -51,7 +51,13 @@ def open_onnx(file: str | PathLike[str] | bytes) -> OnnxRunner:
     >>> float(runner.ask([2.0, 3.5]))
     7.0
     """
-    return OnnxRunner(_session(file))
+    session = _session(file)
+    try:
+        return OnnxRunner(session)
+    except ExportError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(error) from error
 
 
 def manifest_text(file: str | PathLike[str] | bytes) -> str:
@@ -252,10 +258,20 @@ def _session(file: str | PathLike[str] | bytes) -> Any:
 
 
 def _metadata(session: Any) -> dict[str, str]:
-    metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    try:
+        metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise _damaged(error) from error
     if "stackens" not in metadata:
         raise ExportError(
             "An ONNX file must have been written by stackens.export.to_onnx. Got one without its "
             f"metadata, only {sorted(metadata)}. Use onnxruntime itself for other files."
         )
     return metadata
+
+
+def _damaged(error: Exception) -> ExportError:
+    return ExportError(
+        f"The metadata of an ONNX file must be whole. Got some that cannot be read ({error!r}). "
+        "Export the model again."
+    )

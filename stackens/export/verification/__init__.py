@@ -6,10 +6,15 @@ from stackens.export.verification._check import (
     check,
     described,
     largest_difference,
+    size_of,
     tolerance_of,
 )
 from stackens.export.verification._probes import Probes, make_probes
-from stackens.export.verification._source import answers_of_source, rows_for_source
+from stackens.export.verification._source import (
+    answers_of_source,
+    require_types_without_effect,
+    rows_for_source,
+)
 
 __all__ = [
     "Check",
@@ -20,6 +25,8 @@ __all__ = [
     "described",
     "largest_difference",
     "make_probes",
+    "require_types_without_effect",
     "rows_for_source",
+    "size_of",
     "tolerance_of",
 ]

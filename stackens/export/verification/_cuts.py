@@ -84,9 +84,10 @@ def column_scales(program: Program) -> dict[int, tuple[float, float]]:
     for position, node in program:
         if not isinstance(node, Arithmetic) or node.function not in ("divide", "subtract"):
             continue
+        raw, first = np.unique(origins[position], return_index=True)
         targets = {
-            j: (column, np.array([-2.0, 2.0]))
-            for j, column in enumerate(origins[position])
+            int(j): (int(column), np.array([-2.0, 2.0]))
+            for column, j in zip(raw, first, strict=True)
             if column != _MANY
         }
         for column, ends in _followed_back(program, position, targets):

@@ -163,7 +163,8 @@ def _spread(cuts: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(cuts, [0.01, 0.99], method="nearest")
     with np.errstate(over="ignore"):  # cuts reach as far as doubles do
         room = 0.2 * (high - low) or max(1.0, 0.1 * abs(low))
-        return float(max(low - room, -1e300)), float(min(high + room, 1e300))
+        low, high = np.clip([low - room, high + room], -1e300, 1e300)
+    return float(low), float(high)
 
 
 def _keys(program: Program) -> dict[int, list]:

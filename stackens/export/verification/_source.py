@@ -10,19 +10,27 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from stackens._core._rows import take_rows
 from stackens.exceptions import ExportMismatchError
 from stackens.export.program import Program, evaluate
 from stackens.export.verification._check import (
     described,
     largest_difference,
+    size_of,
     tolerance_of,
 )
 
-__all__ = ["accepted_rows", "answers_of_source", "rows_for_source"]
+__all__ = [
+    "accepted_rows",
+    "answers_of_source",
+    "require_types_without_effect",
+    "rows_for_source",
+]
 
 _REFUSED_TRIED = 20
 _FORM_ROWS = 200
 _LABELLED_ROWS = 1_000
+_OWN_TYPES = 1e-6  # what linear steps in single precision may make
 
 Text = Literal["nan", "none", "category"]
 
@@ -56,15 +64,20 @@ def rows_for_source(
                 matrix[:, j] = [np.nan if value is None else value for value in values]
         return matrix
     frame = {}
-    for column, values in zip(program.columns, columns, strict=True):
-        if column.kind == "datetime":
+    read = program.read_columns()
+    for i, (column, values) in enumerate(zip(program.columns, columns, strict=True)):
+        is_idle = column.kind == "number" and i not in read
+        if is_idle and isinstance(like, pd.DataFrame) and len(like) and column.name in like:
+            some = np.arange(len(values)) % len(like)  # the model may insist on their type
+            frame[column.name] = like[column.name].iloc[some].reset_index(drop=True)
+        elif column.kind == "datetime":
             frame[column.name] = pd.Series(_times(values, "M8[us]"))
         elif column.kind == "timedelta":
             frame[column.name] = pd.Series(_times(np.round(values * 1e6), "m8[us]"))
         elif column.kind == "category":
             frame[column.name] = _texts(values, text, like, column.name)
         else:
-            frame[column.name] = pd.Series(values)
+            frame[column.name] = _as_categories(pd.Series(values), like, column.name)
     return pd.DataFrame(frame)
 
 
@@ -72,14 +85,27 @@ def _texts(values: np.ndarray, text: Text, like: Any, name: str) -> pd.Series:
     series = pd.Series(values, dtype=object)  # "none"
     if isinstance(like, pd.DataFrame) and name in like:
         dtype = like[name].dtype
-        if isinstance(dtype, pd.CategoricalDtype):  # categories that it lacks become missing there
-            more = [v for v in series.dropna().unique() if v not in dtype.categories]
-            categories = [*dtype.categories.tolist(), *more]
-            return series.astype(pd.CategoricalDtype(categories, dtype.ordered))
-        return series.astype(dtype)
+        if isinstance(dtype, pd.CategoricalDtype):
+            return _as_categories(series, like, name)
+        if isinstance(dtype, pd.StringDtype):
+            return series.astype(dtype)
+        gone = like[name][like[name].isna()].tolist()
+        if dtype == np.dtype(object) and gone:  # encoders tell None from NaN
+            return pd.Series([gone[0] if v is None else v for v in values], dtype=object)
     if text == "nan":
         return pd.Series([np.nan if value is None else value for value in values])
     return series.astype("category") if text == "category" else series
+
+
+def _as_categories(series: pd.Series, like: Any, name: str) -> pd.Series:
+    """Return values as categories where they are some in `like`; those it lacks come last."""
+    dtype = like[name].dtype if isinstance(like, pd.DataFrame) and name in like else None
+    if not isinstance(dtype, pd.CategoricalDtype):
+        return series
+    known = {category: category for category in dtype.categories}  # 1.0 finds 1, and True
+    found = [known.get(value, value) for value in series]
+    more = [value for value in series.dropna().unique() if value not in known]
+    return pd.Series(pd.Categorical(found, categories=[*known, *more], ordered=dtype.ordered))
 
 
 def _times(values: np.ndarray, dtype: str) -> np.ndarray:
@@ -145,7 +171,7 @@ def _text_form(model: Any, program: Program, columns: Sequence[np.ndarray]) -> T
             found = _answers(model, program, columns, rows)
         except ExportMismatchError:
             continue
-        if largest_difference(computed, found)[0] <= tolerance_of(program):
+        if largest_difference(computed, found, size_of(computed))[0] <= tolerance_of(program):
             return form
         answered.append(form)
     return [*answered, *forms][0]  # the check says where they differ
@@ -219,3 +245,25 @@ def _asked(model: Any, program: Program, rows: Any) -> np.ndarray:
     else:
         answers = model.predict(rows)
     return np.asarray(answers, dtype=np.float64).reshape(len(rows), -1)
+
+
+def require_types_without_effect(
+    model: Any, program: Program, rows: Any, columns: Sequence[np.ndarray]
+) -> None:
+    """Raise where the model answers its own rows other than the same values in double precision."""
+    few = [column[:_LABELLED_ROWS] for column in columns]
+    taken = np.flatnonzero(accepted_rows(program, few))
+    if len(taken) == 0:
+        return
+    as_read = answers_of_source(model, program, [c[taken] for c in few], like=rows)
+    with threadpool_limits(limits=1), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        own = _asked(model, program, take_rows(rows, taken))
+    difference, row = largest_difference(own, as_read, size_of(own))
+    if difference > _OWN_TYPES:
+        raise ExportMismatchError(
+            f"The model must answer the rows X as it answers their values in double precision, "
+            f"which is what exports read. Got {as_read[row].tolist()} instead of "
+            f"{own[row].tolist()} for the row {described(program, few, int(taken[row]))}. Give "
+            "both fit and predict X.astype('float64')."
+        )

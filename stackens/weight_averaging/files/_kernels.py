@@ -93,6 +93,11 @@ class Job:
             return _ROW // self.parts
         return max(1 << 8, _NUMBERS // len(self.sources))
 
+    @cached_property
+    def whole_weights(self) -> tuple[NDArray[np.float64], float]:
+        """What to multiply checkpoints by for a mean, and to divide their sum by."""
+        return _whole_weights(self.weights)
+
 
 class Kernels:
     """The buffers of one thread, and the ways to fill them.
@@ -169,7 +174,7 @@ class Kernels:
         # Double precision has no bits to spare in the sum: averaging differences keeps the mean of
         # equal models equal to them.
         double = job.dtype.itemsize == 8 * job.parts
-        weights, divisor = _whole_weights(job.weights)
+        weights, divisor = job.whole_weights
         for first in range(0, len(job.sources), _ROWS):
             sources = job.sources[first : first + _ROWS]
             rows = self._rows[: len(sources) * n].reshape(len(sources), n)

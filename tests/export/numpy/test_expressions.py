@@ -2,7 +2,6 @@
 
 import keyword
 
-import numpy as np
 import pytest
 
 from stackens.export.numpy._expressions import (
@@ -12,7 +11,6 @@ from stackens.export.numpy._expressions import (
     is_atom,
     is_operand,
     listed,
-    read_columns,
     sum_of,
     targets,
     term,
@@ -23,13 +21,6 @@ from stackens.export.program import Graph
 def program_of(names, read=None):
     graph = Graph(names)
     return graph.program(graph.numbers(range(len(names)) if read is None else read), "values")
-
-
-def test_read_columns():
-    graph = Graph(list("abcd"))
-    town = graph.lookup(2, ("x",), np.ones((1, 1)), missing=np.zeros(1), unknown=np.zeros(1))
-    node = graph.concatenate([graph.numbers([3]), town])
-    assert read_columns(graph.program(node, "values", one_target=False)) == {2, 3}
 
 
 def test_names_of_columns_are_kept_where_they_can_be():

@@ -23,7 +23,7 @@ def test_only_what_is_needed_is_taken():
 def test_text_has_no_types_but_keeps_comments_and_defaults():
     _, texts = definitions("row_values, READERS", MODULES)
     text = "\n".join(texts)
-    assert 'def row_values(row, columns, where="The row"):' in text
+    assert '    row, columns, where="The row", named=True\n):' in text
     assert "# How a value of each kind of column is read.\nREADERS = {" in text
     assert "# not a number after all" in text
     assert "noqa" not in text

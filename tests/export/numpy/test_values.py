@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from stackens.export.numpy import is_one_row, row_reader, row_values, rows_of
+from stackens.export.numpy import columns_of, is_one_row, row_reader, row_values, rows_of
 from stackens.export.numpy._values import READERS, frame_columns
 from stackens.preprocessing._reading import level_text
 
@@ -164,6 +164,21 @@ COLUMNS = [("a", "number"), ("b", "category"), ("c", "unread")]
 )
 def test_row_values(row):
     assert row_values(row, COLUMNS)[:2] == [1, "x"]
+
+
+def test_a_series_is_read_by_name_where_the_model_has_names():
+    turned = pd.Series({"size b": "x", "idle": 0, "size_a": 1})
+    columns = [("size_a", "number"), ("size_b", "category"), ("idle", "unread")]
+    assert row_values(turned, columns) == [1, "x", 0]
+    other = turned.rename({"size_a": "first"})
+    with pytest.raises(ValueError, match="lacks the column 'size_a'"):
+        row_values(other, columns)
+    assert row_values(other, columns, named=False) == ["x", 0, 1]
+    for rows in (other, [other]):
+        with pytest.raises(ValueError, match="lacks the column 'size_a'"):
+            read(rows, columns)
+        with pytest.raises(ValueError, match="lacks the column 'size_a'"):
+            columns_of(rows, columns)
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,22 @@ def test_manifest_and_files(tmp_path):
         open_onnx(tmp_path / "missing.onnx")
 
 
+@pytest.mark.parametrize(
+    ("part", "other"),
+    [
+        (b'"format": 1', b'"format"; 1'),
+        (b'"format": 1', b'"form\xe9t": 1'),
+        (b"unknown_text", b"unknown_tex_"),
+        (b'"kind"', b'"kinb"'),
+    ],
+)
+def test_damaged_metadata_is_told(part, other):
+    content = write_onnx(mixed(), '{"format": 1}')
+    assert part in content
+    with pytest.raises(ExportError, match="metadata of an ONNX file must be whole"):
+        open_onnx(content.replace(part, other))
+
+
 def test_files_of_others_are_refused():
     from onnx import TensorProto, helper
 

@@ -30,3 +30,11 @@ def test_what_a_node_needs_leaves_other_branches_out():
     functions = {getattr(program.nodes[i], "function", None) for i in program.needed_for([1])}
     assert len(functions) == 2
     assert not program.single_precision
+
+
+def test_columns_that_are_read():
+    graph = Graph(list("abcd"))
+    town = graph.lookup(2, ("x",), np.ones((1, 1)), missing=np.zeros(1), unknown=np.zeros(1))
+    program = graph.program(graph.concatenate([graph.numbers([3]), town]), "values")
+    assert program.read_columns() == [2, 3]
+    assert [kind for _, kind in program.row_columns()] == ["unread", "unread", "category", "number"]

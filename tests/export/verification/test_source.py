@@ -9,7 +9,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from stackens.exceptions import ExportMismatchError
 from stackens.export._program_of import program_of
-from stackens.export.program import Graph, InputColumn, Program
+from stackens.export.program import Graph, InputColumn, Program, evaluate
 from stackens.export.verification import answers_of_source, rows_for_source
 from stackens.export.verification._source import accepted_rows
 
@@ -119,3 +119,39 @@ def test_the_form_of_missing_text_is_the_one_that_the_source_knows():
         model.fit(frame, y)
         answers = answers_of_source(model, program_of(model), [words[:4]])
         np.testing.assert_array_equal(answers, model.predict_proba(frame[:4]))
+
+
+def test_missing_text_is_as_in_each_column_of_the_rows_given():
+    X = pd.DataFrame(
+        {"a": ["x", "y", None] * 20, "b": ["x", np.nan, "y"] * 20, "c": ["u", "v", "v"] * 20}
+    ).astype(object)
+    X.loc[X["a"].isna(), "a"] = None
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    model.fit(X, np.arange(60) % 3 == 2)
+    program = program_of(model)
+    columns = [np.array(["x", None], dtype=object) for _ in range(3)]
+    rows = rows_for_source(program, columns, like=X)
+    assert rows["a"][1] is None
+    assert isinstance(rows["b"][1], float)
+    found = answers_of_source(model, program, columns, like=X)
+    np.testing.assert_allclose(found, evaluate(program, columns)[0], rtol=1e-12)
+
+
+def test_columns_that_no_step_reads_are_as_in_the_rows_given():
+    graph = Graph(["read", "town", "idle"])
+    program = graph.program(graph.numbers([0]), "values")
+    like = pd.DataFrame({"idle": [1, 2], "town": pd.Categorical(["x", None]), "read": [0.5, 1.5]})
+    columns = [np.array([7.0, 8.0, 9.0]), np.full(3, np.nan), np.full(3, np.nan)]
+    rows = rows_for_source(program, columns, like=like)
+    assert rows["read"].tolist() == [7.0, 8.0, 9.0]
+    assert rows["town"].dtype == like["town"].dtype
+    assert rows["idle"].tolist() == [1, 2, 1]
+    assert rows_for_source(program, columns, like=like[:0])["idle"].isna().all()
+
+
+def test_categories_that_are_numbers_in_the_rows_given_are_asked_for_as_text():
+    columns = [np.array(["3", None, "never seen"], dtype=object)]
+    like = pd.DataFrame({"floor": [1, 2, 3]})
+    rows = rows_for_source(_shape(("floor", "category")), columns, like=like)
+    assert rows["floor"][0] == "3"
+    assert rows["floor"].isna().tolist() == [False, True, False]

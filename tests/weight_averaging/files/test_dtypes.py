@@ -46,6 +46,38 @@ def test_every_value_survives(code):
     np.testing.assert_array_equal(np.signbit(back), np.signbit(values), strict=True)
 
 
+def float16_in_pieces():
+    """Every finite float16 among others of its size: the large ones alone, else in thousands."""
+    raw = np.arange(0x7C00, dtype=np.uint16)
+    large = raw[raw >= 0x6400]
+    pieces = [*large.reshape(-1, 1), *raw[: -len(large)].reshape(-1, 1 << 10)]
+    return [(piece | sign).view("<f2") for piece in pieces for sign in (np.uint16(0), 0x8000)]
+
+
+def test_float16_is_widened_as_numpy_does():
+    for raw in float16_in_pieces():
+        bits = widened(raw, "F16").view(np.uint64)
+        np.testing.assert_array_equal(bits, raw.astype(np.float64).view(np.uint64))
+
+
+@pytest.mark.parametrize("large", [np.inf, -np.inf, np.nan, 65504])
+def test_float16_beside_infinity_or_nan(large):
+    raw = np.array([1.5, large, -0.0, 2.0**-24, large], "<f2")
+    np.testing.assert_array_equal(widened(raw, "F16"), [1.5, large, -0.0, 2.0**-24, large])
+
+
+def test_float16_keeps_subnormal_numbers_where_the_processor_does_not():
+    torch = pytest.importorskip("torch")
+    raw = np.array([2.0**-24, -(2.0**-15), 1.0], "<f2")
+    if not torch.set_flush_denormal(True):
+        pytest.skip("the processor always keeps them")
+    try:
+        values = widened(raw, "F16")
+    finally:
+        torch.set_flush_denormal(False)
+    np.testing.assert_array_equal(values, [2.0**-24, -(2.0**-15), 1.0])
+
+
 @pytest.mark.parametrize("code", SHORT)
 def test_values_are_those_of_torch(code):
     torch = pytest.importorskip("torch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from itertools import groupby
 from typing import Any, TypeGuard
@@ -51,7 +52,7 @@ def read_tabular_network(network: Any, graph: Graph, table: Table) -> int:
         Node of the outputs.
     """
     features, order = _features(network.inputs, graph, table)
-    first, *others = network.layers
+    first, *others = deepcopy(network.layers).double()  # which is how its estimator computes
     source = dense(graph, features, first, order)
     for part in others:
         source = read_torch_module(part, graph, source)

@@ -13,7 +13,7 @@ from sklearn.preprocessing import (
 )
 
 from stackens.exceptions import ExportError
-from tests.export.readers.preprocessing.comparison import largest_difference, program_of
+from tests.export.readers.preprocessing.comparison import largest_difference, program_of, run
 
 N = 120
 
@@ -121,6 +121,13 @@ def test_infinite_numbers_are_refused(encoder):
     train = pd.DataFrame({"a": [1.0, 2, 1, 2] * 9, "b": [1.0, 2, 3, np.nan] * 9})
     rows = pd.DataFrame({"a": [1.0, np.inf, 5, -np.inf], "b": [np.nan, 1, np.inf, 2]})
     assert largest_difference(encoder.fit(train, [0, 1, 1, 0] * 9), rows) == 0.0
+
+
+def test_infinite_numbers_in_a_column_of_booleans_are_refused():
+    encoder = OneHotEncoder(handle_unknown="ignore").fit(pd.DataFrame({"a": [True, False]}))
+    rows = pd.DataFrame({"a": [1.0, 0.0, np.inf, 2.0, np.nan]})
+    assert largest_difference(encoder, rows) == 0.0
+    assert run(program_of(encoder, ["a"]), rows)[1].tolist() == [False, False, True, False, False]
 
 
 @pytest.mark.parametrize("dtype", ["str", "category", "object", "string"])
