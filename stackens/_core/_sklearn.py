@@ -1,5 +1,7 @@
 """The one place where private scikit-learn names are imported."""
 
+from typing import Any
+
 from sklearn.base import _fit_context as fit_context
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import _safe_indexing as safe_indexing
@@ -22,4 +24,20 @@ __all__ = [
     "raise_for_params",
     "routing_enabled",
     "safe_indexing",
+    "tree_class",
+    "tree_predictor_class",
 ]
+
+
+def tree_class() -> Any:
+    """Return the class of the arrays of a decision tree, imported when asked for."""
+    from sklearn.tree._tree import Tree
+
+    return Tree
+
+
+def tree_predictor_class() -> Any:
+    """Return the class of one tree of histogram boosting, imported when asked for."""
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+
+    return TreePredictor

@@ -148,7 +148,8 @@ def compare(
     >>> models = {"rf": RandomForestClassifier(random_state=0), "nb": GaussianNB()}
     >>> report = se.compare(models, X, y, strategies=["rf", "nb", "simplex"], outer=0.3)
     >>> report.frame().columns.tolist()
-    ['score', 'score_se', 'oof_score', 'fit_s', 'batch_us_per_row', 'one_row_us', 'bytes']
+    ['score', 'score_se', 'oof_score', 'fit_s', 'batch_us_per_row', 'one_row_us', 'bytes',
+     'exported']
     >>> report.frame().index[-1]
     'nb'
     """

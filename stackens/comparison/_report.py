@@ -43,7 +43,7 @@ class ComparisonReport:
     >>> models = {"linear": LogisticRegression(max_iter=500), "bayes": GaussianNB()}
     >>> report = se.compare(models, X, y, random_state=0)
     >>> report.frame().shape
-    (8, 7)
+    (8, 8)
     >>> report.best in report.frame().index
     True
     >>> report.best_estimator_.predict(X[:2]).tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +50,16 @@ class ExportReport:
     one_row_p99_us: float
     batch_us_per_row: float
     versions: dict[str, str] = field(repr=False)
+
+    @property
+    def max_difference(self) -> float:
+        """Largest difference from the source; NaN without a check."""
+        return math.nan if self.check is None else self.check.max_difference
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that were compared with the source."""
+        return 0 if self.check is None else self.check.n_rows
 
     def __str__(self) -> str:
         source = self.source.rpartition(".")[2]

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from keyword import iskeyword
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -268,6 +269,11 @@ def _checked_path(path: str | PathLike[str], suffix: str) -> Path:
         raise ExportError(
             f"The file must end in {suffix!r}. Got {final.name!r}. Name it "
             f"{(final.stem or 'model') + suffix!r}."
+        )
+    if suffix != ".onnx" and (not final.stem.isidentifier() or iskeyword(final.stem)):
+        raise ExportError(
+            "The file's name is that of a Python module, and must be an identifier. Got "
+            f"{final.name!r}. Use letters, digits and underscores, as in 'model{suffix}'."
         )
     if final.is_dir():
         raise ExportError(

@@ -1,5 +1,7 @@
 """What an export returns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
@@ -12,6 +14,10 @@ from stackens.export.verification import Check
 def test_the_report_in_words():
     check = Check(8_000, 3_000, 12, 2e-16, 1e-10)
     report = ExportReport("c", "a.b.Model", check, 2_048, 1.5, 2.5, 0.4, {})
+    assert (report.max_difference, report.n_rows) == (2e-16, 8_000)
+    unchecked = replace(report, check=None)
+    assert np.isnan(unchecked.max_difference)
+    assert unchecked.n_rows == 0
     assert str(report) == (
         "Model as c: 2.05 kB\n"
         "checked on 8,000 rows (3,000 on or beside thresholds, 12 refused by both): largest "

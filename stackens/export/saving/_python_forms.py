@@ -21,6 +21,7 @@ from scipy import sparse
 from scipy.interpolate import BSpline
 from sklearn.utils import Bunch
 
+from stackens._core._sklearn import tree_class, tree_predictor_class
 from stackens.export.saving._allowed import function_named
 from stackens.export.saving._parts import PartReader, PartWriter
 
@@ -273,27 +274,24 @@ def _read_spline(
 def _read_tree(
     parts: PartReader, n_features: int, n_classes: np.ndarray, n_outputs: int, state: Any
 ) -> Any:
-    from sklearn.tree._tree import Tree
-
     nodes = state["nodes"]
     _check_children(nodes["left_child"], nodes["right_child"])
     inner = nodes["left_child"] >= 0
     features = nodes["feature"][inner]
     if len(features) and not (features.min() >= 0 and features.max() < n_features):
         raise ValueError("a tree asks for a column that it does not have")
-    tree = Tree(n_features, n_classes, n_outputs)
+    tree = tree_class()(n_features, n_classes, n_outputs)
     tree.__setstate__(state)
     return tree
 
 
 def _read_predictor(parts: PartReader, state: Any) -> Any:
-    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-
     nodes = state["nodes"]
     inner = nodes["is_leaf"] == 0
     left, right = (np.where(inner, nodes[side].astype(np.int64), -1) for side in ("left", "right"))
     _check_children(left, right)
-    predictor = TreePredictor.__new__(TreePredictor)
+    cls = tree_predictor_class()
+    predictor = cls.__new__(cls)
     vars(predictor).update(state)
     return predictor
 
