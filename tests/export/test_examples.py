@@ -83,6 +83,7 @@ def serve(tmp_path, monkeypatch):
     def started(model, X, **options):
         artifact = se.export.to_onnx(model, tmp_path / "model.onnx", X=X, **options)
         monkeypatch.setenv("MODEL", str(artifact.path))
+        monkeypatch.syspath_prepend(str(FOLDER))  # as uvicorn does with the folder it runs in
         spec = importlib.util.spec_from_file_location("serve", FOLDER / "serve.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
