@@ -79,7 +79,7 @@ def _combiner_cost(found: FittedStrategy, X: Any, table: PredictionTable) -> Cos
     try:
         program, columns = _combiner_program(found, X, table)
         exported = _as_cost(program_cost(program, columns))
-    except ExportError:
+    except (TypeError, ValueError):  # no export of it, or none that reads such rows
         pass  # it is measured as it is
     read = partial(_rows, table)
     return exported or cost_of(found.combiner, found.combiner.combine, read, table.n_samples)

@@ -52,3 +52,10 @@ def test_a_whole_ensemble():
     assert abs(cost.n_bytes - exported_cost(blend, X).n_bytes) < 1_000
     neighbours = se.BlendedRegressor([KNeighborsRegressor()], weighting="uniform").fit(X, X[:, 0])
     assert exported_ensemble_cost(neighbours.cross_fit_, neighbours.combiner_, X) is None
+
+
+def test_rows_that_exports_do_not_read():
+    frame = pd.DataFrame({"size": [1.0, 2.0, 3.0, 4.0]})
+    model = LinearRegression().fit(frame, frame["size"])
+    assert exported_cost(model, frame) is not None
+    assert exported_cost(model, frame.astype(str)) is None
