@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils.metaestimators import available_if
 
 from stackens.evaluation import as_bytes
 from stackens.export._manifest import Manifest
 from stackens.export._targets import open_target
-from stackens.export.numpy import columns_of
+from stackens.export.numpy import columns_of, is_one_row
 from stackens.export.verification import Check, Runner
 
 __all__ = ["Artifact", "ExportReport"]
@@ -103,43 +103,53 @@ class Artifact:
     def _runner(self) -> Runner:
         return open_target(self.manifest.target, self.extension or self.path)
 
-    def _outputs(self, rows: Any) -> tuple[np.ndarray, bool]:
-        columns, is_one_row = columns_of(rows, self.manifest.columns, self.manifest.named)
+    def _outputs_of_one(self, row: Any) -> np.ndarray:
+        outputs = np.array(self._runner.ask(row), dtype=np.float64, ndmin=1)
+        if outputs[0] != outputs[0] and np.isnan(outputs).all():
+            raise _refused("a row")
+        return outputs
+
+    def _outputs(self, rows: Any) -> np.ndarray:
+        columns, _ = columns_of(rows, self.manifest.columns, self.manifest.named)
         outputs = self._runner.outputs(columns)
         refused = np.flatnonzero(np.isnan(outputs).all(axis=1))
         if len(refused):
-            raise ValueError(
-                f"Rows must be such as the model was fitted on. Got row {refused[0]}, which it "
-                "refuses: a missing or infinite number, or a category, that it cannot take. Fill "
-                "it in, or leave the row out."
-            )
-        return outputs, is_one_row
+            raise _refused(f"row {refused[0]}")
+        return outputs
 
-    def _gives_probabilities(self) -> bool:
-        return self.manifest.response == "probabilities"
+    @cached_property
+    def predict_proba(self) -> Callable[[Any], np.ndarray]:
+        """Return probabilities from the file, by the runtime it is made for: ``f(rows)``.
 
-    @available_if(_gives_probabilities)
-    def predict_proba(self, rows: Any) -> np.ndarray:
-        """Return probabilities from the file, by the runtime it is made for.
-
-        Parameters
-        ----------
-        rows : dict, list, array or DataFrame
-            One raw row or several.
-
-        Returns
-        -------
-        array of shape (n_rows, n_classes), or of shape (n_classes,) for one row
+        Only files of classifiers with probabilities have it. Rows are one raw row (dict, list,
+        tuple, array) or several (list of those, array, DataFrame); the answer is an array of shape
+        (n_rows, n_classes), or of shape (n_classes,) for one row.
         """
-        outputs, is_one_row = self._outputs(rows)
-        return outputs[0] if is_one_row else outputs
+        # A property, since a check at each call would cost more than a small model in C.
+        if self.manifest.response != "probabilities":
+            raise AttributeError(
+                f"predict_proba needs a model with probabilities. Got one of "
+                f"{self.manifest.response}. Call predict."
+            )
+        return self._probabilities
+
+    def _probabilities(self, rows: Any) -> np.ndarray:
+        return self._outputs_of_one(rows) if is_one_row(rows) else self._outputs(rows)
 
     def predict(self, rows: Any) -> Any:
         """Return labels or values from the file, for one raw row or several."""
-        outputs, is_one_row = self._outputs(rows)
+        alone = is_one_row(rows)
+        outputs = self._outputs_of_one(rows).reshape(1, -1) if alone else self._outputs(rows)
         if self.manifest.classes is not None:
             best = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
             answers = np.asarray(self.manifest.classes)[best.astype(int)]
         else:
             answers = outputs[:, 0] if self.manifest.one_target else outputs
-        return answers[0] if is_one_row else answers
+        return answers[0] if alone else answers
+
+
+def _refused(which: str) -> ValueError:
+    return ValueError(
+        f"Rows must be such as the model was fitted on. Got {which}, which it refuses: a missing "
+        "or infinite number, or a category, that it cannot take. Fill it in, or leave the row out."
+    )

@@ -290,6 +290,8 @@ def _places(names: Iterable[Any]) -> dict[Any, Any]:
 
 
 def _is_row(value: Any) -> bool:
+    if isinstance(value, (float, str)):  # quicker than to ask for a shape that is not there
+        return False
     return isinstance(value, (list, tuple, dict)) or len(getattr(value, "shape", ())) == 1
 
 

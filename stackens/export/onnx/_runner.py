@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from array import array
-from collections.abc import Callable, Sequence
-from operator import itemgetter
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 from stackens._core._optional import require
 from stackens.exceptions import ExportError
 from stackens.export.numpy import columns_of
+from stackens.export.onnx._bound_row import BoundRow, picker
 
 __all__ = ["OnnxRunner", "manifest_text", "open_onnx"]
 
@@ -93,12 +94,15 @@ class OnnxRunner:
         self._named = bool(manifest.get("named", True))
         (answer,) = [each for each in session.get_outputs() if each.name != "label"]
         self._answer = [answer.name]
+        self._answer_shape = tuple(answer.shape[1:])
         self._n_outputs = answer.shape[1] if len(answer.shape) == 2 else 1
         texts = (metadata["missing_text"], metadata["unknown_text"])
         self._blocks = [
             _Block(each.name, _held(columns, each.name), len(columns), each.type, *texts)
             for each in session.get_inputs()
         ]
+        self._is_one_matrix = len(self._blocks) == 1 and not self._blocks[0].is_text
+        self._of_thread = threading.local()
 
     def outputs(self, columns: Sequence[np.ndarray]) -> np.ndarray:
         """Answer columns as ``evaluate`` takes them.
@@ -129,7 +133,27 @@ class OnnxRunner:
         -------
         float, or array of shape (n_outputs,)
         """
+        if self._is_one_matrix and type(row) in (list, tuple):
+            answer = self._bound_row().ask(row)
+            if answer is not None:
+                return answer
         return self.session.run(self._answer, self.prepared(row))[0][0]
+
+    def _bound_row(self) -> BoundRow:
+        """Return the memory that this thread asks single rows with."""
+        try:
+            bound: BoundRow = self._of_thread.bound_row
+        except AttributeError:
+            (block,) = self._blocks
+            bound = self._of_thread.bound_row = BoundRow(
+                self.session,
+                block.name,
+                self._answer[0],
+                block.column_at_each_place(),
+                len(self.columns),
+                self._answer_shape,
+            )
+        return bound
 
     def prepared(self, row: Sequence[Any]) -> dict[str, np.ndarray]:
         """Return what onnxruntime is fed for one row, a list in the order of the columns.
@@ -171,17 +195,24 @@ class _Block:
         unknown: str,
     ) -> None:
         self.name = name
-        self._is_text = type_name == "tensor(string)"
+        self.is_text = type_name == "tensor(string)"
         self._missing, self._unknown = missing, unknown
         self._width = len(held)
         self._columns = [column for column, is_read in held if is_read]
         self._places = [place for place, (_, is_read) in enumerate(held) if is_read]
-        self._pick = _picker(self._columns)
+        self._pick = picker(self._columns)
         self._is_whole_row = self._columns == list(range(n_columns))
+
+    def column_at_each_place(self) -> list[int | None]:
+        """Return the columns of the matrix, None where nothing is read."""
+        found: list[int | None] = [None] * self._width
+        for column, place in zip(self._columns, self._places, strict=True):
+            found[place] = column
+        return found
 
     def of_columns(self, columns: Sequence[np.ndarray]) -> np.ndarray:
         """Put columns side by side."""
-        if not self._is_text:
+        if not self.is_text:
             matrix = np.full((len(columns[0]), self._width), np.nan)
             for column, place in zip(self._columns, self._places, strict=True):
                 matrix[:, place] = columns[column]
@@ -194,7 +225,7 @@ class _Block:
     def of_plain_row(self, row: Sequence[Any]) -> np.ndarray | None:
         """Return a matrix of one row, or None where its values need careful reading."""
         values = row if self._is_whole_row else self._pick(row)
-        if self._is_text:
+        if self.is_text:
             if not _PLAIN_TEXTS.issuperset(map(type, values)):
                 return None
             return np.array([[self._text(value) for value in values]], dtype=object)
@@ -225,12 +256,6 @@ def _numbers_of(values: Sequence[Any]) -> array[float] | None:
         return array("d", [math.nan if value is None else value for value in values])
     except (TypeError, OverflowError):
         return None
-
-
-def _picker(columns: list[int]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
-    if len(columns) > 1:
-        return itemgetter(*columns)
-    return lambda row: tuple(row[column] for column in columns)
 
 
 def _held(columns: Sequence[dict[str, Any]], name: str) -> list[tuple[int, bool]]:
