@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from keyword import iskeyword
 from os import PathLike, fspath
 from pathlib import Path
+from sysconfig import get_config_var
 from typing import Any, Literal
 
 import numpy as np
@@ -204,7 +206,15 @@ def to_c(
     from stackens.export.c import compile_extension, write_c
 
     build = compile_extension if compile else None
-    return _exported(model, path, "c", ".c", write_c, X, verify, build)
+    artifact = _exported(model, path, "c", ".c", write_c, X, verify, build)
+    older = artifact.path.with_name(artifact.path.stem + (get_config_var("EXT_SUFFIX") or ".so"))
+    if not compile and older.exists():
+        warnings.warn(
+            f"{older.name} beside the C file is of an earlier export, and is what Python imports. "
+            "Export with compile=True, or delete it.",
+            stacklevel=2,
+        )
+    return artifact
 
 
 def _exported(
@@ -224,6 +234,8 @@ def _exported(
     if given is not None and len(getattr(X, "shape", ())) == 2:
         require_types_without_effect(model, program, X, given)
     probes = make_probes(program, given)
+    if not verify:  # only the rows that the file carries are asked
+        probes = probes.few(4 * _PROBES)
     tolerance = tolerance_of(program)
     expected = answers_of_source(model, program, probes.columns, like=X)
     shown = _to_carry(probes, expected)
@@ -308,9 +320,10 @@ def _to_carry(probes: Probes, expected: np.ndarray) -> np.ndarray:
     for column in probes.columns:
         if column.dtype != object:
             fit &= ~np.isinf(column)
-    parts = np.split(np.arange(len(probes)), np.cumsum([probes.n_random, probes.n_cuts]))
     chosen = []
-    for part, wanted in zip(parts, (_PROBES // 2, _PROBES // 4, _PROBES // 4), strict=True):
+    for part, wanted in zip(
+        probes.parts(), (_PROBES // 2, _PROBES // 4, _PROBES // 4), strict=True
+    ):
         part = part[fit[part]]
         chosen.append(part[np.linspace(0, len(part) - 1, min(wanted, len(part))).astype(int)])
     return np.concatenate(chosen)

@@ -18,6 +18,7 @@ import stackens as se
 from stackens.exceptions import ExportError, ExportMismatchError
 from stackens.export import _export as export_module
 from stackens.export._program_of import program_of
+from stackens.export.c._compile import find_compiler
 from stackens.export.verification import require_types_without_effect
 
 X, Y = load_iris(return_X_y=True, as_frame=True)
@@ -111,6 +112,31 @@ def test_without_a_check(tmp_path):
     assert artifact.report.check is None
     assert "not checked" in str(artifact.report)
     assert se.export.verify(artifact.path).max_difference == 0.0
+
+
+def test_without_a_check_few_rows_are_asked(tmp_path):
+    asked = []
+
+    class Counting(DecisionTreeClassifier):
+        def predict_proba(self, X, check_input=True):
+            asked.append(len(X))
+            return super().predict_proba(X, check_input)
+
+    Counting.__module__, Counting.__name__ = "sklearn.tree", "DecisionTreeClassifier"
+    Counting.__qualname__ = "DecisionTreeClassifier"
+    se.export.to_numpy(Counting().fit(X.to_numpy(), Y), tmp_path / "tree.py", verify=False)
+    assert 8 <= sum(asked) <= 300
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
+def test_an_older_extension_beside_a_c_file_is_told(tmp_path):
+    path = tmp_path / "older.c"
+    extension = se.export.to_c(TREE, path, compile=True, verify=False).extension
+    with pytest.warns(UserWarning, match=f"{extension.name} beside the C file is of an earlier"):
+        artifact = se.export.to_c(TREE, path)
+    assert artifact.extension is None
+    extension.unlink()
+    se.export.to_c(TREE, path, verify=False)
 
 
 def test_names_of_a_frame_that_lightgbm_changed_come_back(tmp_path):

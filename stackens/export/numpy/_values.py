@@ -178,6 +178,8 @@ def row_values(
         try:
             return [row[name] for name, _ in columns]
         except KeyError:
+            if not named and row.keys() == set(range(len(columns))):  # numbered, as in a frame
+                return [row[i] for i in range(len(columns))]
             place = _places(row)
             absent = [name for name, kind in columns if name not in place and kind != "unread"]
             if absent:

@@ -57,6 +57,15 @@ class Probes:
         """Return the columns of some rows."""
         return [column[index] for column in self.columns]
 
+    def parts(self) -> list[np.ndarray]:
+        """Return the positions of the ordinary rows, of those on cuts, and of the odd ones."""
+        return np.split(np.arange(len(self)), np.cumsum([self.n_random, self.n_cuts]))
+
+    def few(self, most: int) -> Probes:
+        """Return at most so many rows of each sort, evenly spaced."""
+        chosen = [part[:: -(-len(part) // most)] if len(part) else part for part in self.parts()]
+        return Probes(self.rows(np.concatenate(chosen)), *map(len, chosen))
+
 
 def make_probes(
     program: Program, given: Sequence[np.ndarray] | None = None, *, seed: int = 0

@@ -254,3 +254,12 @@ def test_names_as_lightgbm_writes_them():
     assert [None if c is None else c.tolist() for c in found] == [[1.0], [2.0], None]
     both = frame.assign(mean_size=[7.0])
     assert frame_columns(both, columns, True)[0].tolist() == [7.0]
+
+
+def test_dicts_of_numbered_columns_are_rows_where_columns_have_no_names():
+    columns = [("x0", "number"), ("x1", "number")]
+    assert row_values({1: 5.0, 0: 4.0}, columns, named=False) == [4.0, 5.0]
+    assert row_values({"x1": 5.0, "x0": 4.0}, columns, named=False) == [4.0, 5.0]
+    for row, named in [({0: 4.0, 1: 5.0}, True), ({0: 4.0}, False), ({0: 4.0, 2: 5.0}, False)]:
+        with pytest.raises(ValueError, match="lacks the columns 'x0', 'x1'"):
+            row_values(row, columns, named=named)

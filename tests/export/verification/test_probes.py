@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stackens.export.program import Graph
-from stackens.export.verification import make_probes
+from stackens.export.verification import Probes, make_probes
 
 
 def _program(single=False):
@@ -110,3 +110,13 @@ def test_odd_durations_are_such_as_columns_hold():
     assert np.isnan(probes.columns[0]).any()
     assert 1e-6 in probes.columns[0]
     assert np.nanmax(np.abs(probes.columns[0])) * 1e6 < 2.0**63
+
+
+def test_few_rows_of_each_sort():
+    columns = [np.arange(100.0)]
+    few = Probes(columns, 60, 30, 10).few(8)
+    assert (few.n_random, few.n_cuts, few.n_odd) == (8, 8, 5)
+    assert np.all(np.diff(few.columns[0]) > 0)
+    assert few.columns[0][[0, 8, 16]].tolist() == [0.0, 60.0, 90.0]
+    none = Probes([np.arange(3.0)], 3, 0, 0).few(8)
+    assert (len(none), none.n_cuts) == (3, 0)
