@@ -4,7 +4,8 @@
 
 The images are 10,000 of Fashion-MNIST to learn from and 2,000 to count errors on. The teacher is a
 convolutional network of 216,000 weights, regularised by dropout and jitter (each image is moved by
-up to a pixel every time it is met). The student has 21,000 weights and no regularisation:
+up to a pixel every time it is met). The student has 50,000 (with --width 16: 21,000; Hinton's had 1.3
+million of 2.4) and no regularisation:
 
 - plain: true classes alone, trained as the distilled ones are;
 - plain, best: the same with three learning rates, each with early stopping and without it on all
@@ -92,7 +93,7 @@ def teacher_network(width: int = 16) -> nn.Sequential:
     )
 
 
-def student_network(width: int = 16) -> nn.Sequential:
+def student_network(width: int) -> nn.Sequential:
     return nn.Sequential(
         *_convolution(1, width, 2),
         *_convolution(width, 2 * width, 2),
@@ -151,13 +152,15 @@ def plain_student(recipe: ModuleStudent, setting: Setting, data: Data, X: Any, s
     return recipe.fit(lesson, random_state=seed)
 
 
-def run(setting: Setting, seed: int, data: Data, teacher: Any, epochs: int) -> dict[str, Any]:
+def run(
+    setting: Setting, seed: int, data: Data, teacher: Any, epochs: int, width: int
+) -> dict[str, Any]:
     """Teach one student, and say which test images it gets wrong."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     copies = with_copies(data.X) if setting.copies else []
     recipe = ModuleStudent(
-        student_network(), epochs=epochs * setting.longer, learning_rate=setting.rate
+        student_network(width), epochs=epochs * setting.longer, learning_rate=setting.rate
     )
     start = time.perf_counter()
     if setting.kind.startswith("plain"):
@@ -207,6 +210,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--temperatures", type=float, nargs="+", default=[1.0, 2.0, 4.0, 8.0])
     parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--width", type=int, default=32, help="channels of the student")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--output")
     options = parser.parse_args()
@@ -220,7 +224,8 @@ def main() -> None:
     jobs = itertools.product(settings(options.temperatures), range(options.seeds))
     rows = []
     finished = Parallel(options.jobs, return_as="generator")(
-        delayed(run)(setting, seed, data, teacher, options.epochs) for setting, seed in jobs
+        delayed(run)(setting, seed, data, teacher, options.epochs, options.width)
+        for setting, seed in jobs
     )
     for row in finished:
         rows.append(row)
