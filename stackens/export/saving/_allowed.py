@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import is_dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-__all__ = ["class_named", "function_named", "names_outside"]
+__all__ = ["check_attributes", "class_named", "function_named", "names_outside"]
 
 _WORDS = r"(?:\.[A-Za-z_][A-Za-z0-9_]*)+"
 # Modules whose classes may be made as empty objects that take their state. No constructor runs.
-_OBJECTS = re.compile(
-    rf"(?:sklearn|stackens|lightgbm\.sklearn|xgboost\.sklearn|torch\.nn\.modules"
-    rf"|scipy\.interpolate){_WORDS}"
+# Of the first line these are estimators, of the others all that is not made by code of its own.
+_ESTIMATORS = re.compile(rf"(?:sklearn|stackens|lightgbm\.sklearn|xgboost\.sklearn){_WORDS}")
+_PARTS = re.compile(
+    rf"sklearn\.(?:_loss\.(?:link|loss)|calibration|cluster\._(?:birch|bisect_k_means)"
+    r"|compose\._column_transformer|gaussian_process\.kernels|metrics\._(?:dist_metrics|scorer)"
+    r"|model_selection\._(?:search|split)|neighbors\._(?:ball|kd)_tree"
+    rf"|neural_network\._stochastic_optimizers|utils\._metadata_requests){_WORDS}"
+    r"|stackens\.(?:_core\._task|blending|combiners|comparison|displays|distillation|ensemble"
+    r"|evaluation|neural|out_of_fold|preprocessing|schedules|stacking|weight_averaging)"
+    rf"{_WORDS}|torch\.nn\.modules{_WORDS}|scipy\.interpolate{_WORDS}"
 )
-# Running a module is running code; these are no parts of a library but programs.
-_PROGRAMS = {"__main__", "conftest", "tests", "externals", "testing", "datasets"}
+# Running a module is running code; these are no parts of a library but programs and their tests,
+# or work with files and memory that a state must not point at.
+_PROGRAMS = {
+    "__main__", "_build_utils", "_mocking", "_test_common", "_testing", "callback", "cli",
+    "conftest", "datasets", "estimator_checks", "export", "externals", "files", "testing", "tests",
+}  # fmt: skip
 _FUNCTIONS = re.compile(
-    rf"sklearn\.(?:metrics|feature_selection){_WORDS}|stackens\.schedules{_WORDS}"
+    r"sklearn\.metrics(?:\._?[a-z]\w*)*\.[a-z]\w*"
+    r"|sklearn\.feature_selection(?:\._univariate_selection|\._mutual_info)?\.[a-z]\w*"
+    rf"|stackens\.schedules{_WORDS}"
     r"|sklearn\.cluster\._kmeans\._kmeans_single_(?:lloyd|elkan)"
     r"|sklearn\.utils\.validation\.check_array"
     rf"|numpy\.[a-z0-9_]+|scipy\.special\.[a-z0-9_]+|torch\.(?:nn\.functional\.)?[a-z0-9_]+"
 )
+# A metric compares two arrays; others, such as check_scoring, call methods of what they are given.
+_OF_METRICS = {"a", "labels_true", "x", "X", "y1", "y_true"}
 # Functions of arrays that only compute. numpy has others, which read and write files.
 _OF_NUMPY = set(
     """all amax amin any argmax argmin around asarray average clip cumprod cumsum diff max mean
@@ -98,7 +116,10 @@ def names_outside(schema: Any, trusted: Collection[str]) -> tuple[set[str], set[
         elif kind == "LossNode":
             fine = bool(_LOSSES.fullmatch(name))
         elif kind == "ObjectNode":
-            fine = name in trusted or _is_object_class(name)
+            own = name in trusted
+            fine = own or _is_object_class(name)
+            if fine and not own:
+                _check_state(node, class_named(name))
         elif kind == "TypeNode":
             fine = name in trusted or _is_type(name)
         else:
@@ -133,6 +154,40 @@ def _function_of(node: dict[str, Any]) -> str | None:
     if json.loads(payload[0]["content"]) != "function":
         return None
     return str(json.loads(payload[1]["content"]))
+
+
+def _check_state(node: dict[str, Any], cls: type) -> None:
+    """Refuse the state of an object unless it is a dict, of names that may be attributes."""
+    content = node.get("content")
+    if content is None or (content["__loader__"], content.get("content")) == ("JsonNode", "null"):
+        return
+    if content["__loader__"] == "DictNode":
+        check_attributes(cls, content["content"])
+        return
+    own = getattr(cls, "__setstate__", None)
+    is_compiled = own is not None and not inspect.isfunction(own)
+    if not (is_compiled and content["__loader__"] in ("ListNode", "TupleNode")):
+        # pairs would make a dict, too: only compiled classes take them one by one
+        raise ValueError(f"the attributes of a {cls.__name__} must be a plain dict")
+
+
+def check_attributes(cls: type, names: Iterable[str]) -> None:
+    """Refuse attributes that would take the place of a method, or mean something to Python.
+
+    Raises
+    ------
+    ValueError
+        If a name is that of a method of the class, or special, such as ``__array_interface__``,
+        by which numpy would read and write memory at any address.
+    """
+    for name in names:
+        if name.startswith("__") and name.endswith("__"):
+            raise ValueError(f"the special {name:.60} can't be an attribute of a {cls.__name__}")
+        found = inspect.getattr_static(cls, name, None)
+        is_field = is_dataclass(cls) and name in cls.__dataclass_fields__
+        bound = hasattr(type(found), "__get__") and not hasattr(type(found), "__set__")
+        if bound and not is_field and not isinstance(found, cached_property):
+            raise ValueError(f"{name:.60} is a method of {cls.__name__} and can't be replaced")
 
 
 def class_named(name: str) -> type:
@@ -176,23 +231,45 @@ def _is_function(name: str) -> bool:
     package, last = name.split(".")[0], name.rpartition(".")[2]
     if package == "torch":
         return last in _OF_TORCH
-    if package in ("sklearn", "stackens"):
-        found = _named(name)
-        own = f"{getattr(found, '__module__', '')}.{getattr(found, '__name__', '')}"
-        # what a module only imported is another function
-        return callable(found) and not isinstance(found, type) and bool(_FUNCTIONS.fullmatch(own))
-    return last in _OF_NUMPY or isinstance(_named(name), np.ufunc)
+    if package not in ("sklearn", "stackens"):
+        return last in _OF_NUMPY or isinstance(_named(name), np.ufunc)
+    found = _named(name)
+    own = f"{getattr(found, '__module__', '')}.{getattr(found, '__name__', '')}"
+    # what a module only imported is another function
+    if not inspect.isfunction(found) or not _FUNCTIONS.fullmatch(own):
+        return False
+    return not own.startswith("sklearn.metrics") or (
+        next(iter(inspect.signature(found).parameters), None) in _OF_METRICS
+    )
 
 
 def _is_object_class(name: str) -> bool:
-    if not _OBJECTS.fullmatch(name) or not _PROGRAMS.isdisjoint(name.split(".")):
+    is_part = bool(_PARTS.fullmatch(name))
+    if not (is_part or _ESTIMATORS.fullmatch(name)):
+        return False
+    if not _PROGRAMS.isdisjoint(name.split(".")):
         return False
     found = class_named(name)
     package = name.split(".")[0]
     if found.__module__.split(".")[0] != package:  # only imported there
         return False
-    # Others of theirs hold addresses in memory, which a state must not set.
-    return package not in ("lightgbm", "xgboost") or issubclass(found, BaseEstimator)
+    # The others of LightGBM and XGBoost hold addresses in memory, which a state must not set.
+    return issubclass(found, BaseEstimator) or (is_part and _is_plain_class(found, package))
+
+
+def _is_plain_class(cls: type, package: str) -> bool:
+    """Whether all of a class is of its package: none of it is a file, an unpickler or a table."""
+    own = {package, "abc", "sklearn", "torch", "typing"}
+    bases = [base for base in cls.__mro__ if base is not object]
+    if not all(base.__module__.split(".")[0] in own for base in bases):
+        return False
+    if package == "torch":
+        from torch.nn import Module
+
+        return issubclass(cls, Module)
+    return (
+        package != "scipy" or cls.__name__ in importlib.import_module("scipy.interpolate").__all__
+    )
 
 
 def _is_type(name: str) -> bool:

@@ -92,7 +92,9 @@ def _write(
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name)  # dated 1980: equal contents give equal bytes
+    return zipfile.ZipInfo(
+        name
+    )  # dated 1980: equal objects give equal bytes, but for the order of sets
 
 
 class _Measured:
@@ -136,7 +138,7 @@ class _Measured:
 def _seal(path: Path) -> None:
     """Write the hash of all bytes before it to the end of the file, and all to the disk."""
     with open(path, "r+b") as file:
-        digits = _digest(file, path.stat().st_size - _DIGITS)
+        digits = _digest(file, os.fstat(file.fileno()).st_size - _DIGITS)
         file.seek(-_DIGITS, os.SEEK_END)
         file.write(digits)
         file.flush()
@@ -173,9 +175,10 @@ class Archive:
     manifest : dict
     """
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+    def __init__(self, path: Path, archive: zipfile.ZipFile, n_bytes: int) -> None:
         self.path = path
         self._archive = archive
+        self._n_bytes = n_bytes
         self.manifest = self._read_manifest()
         self._check_parts()
 
@@ -259,7 +262,7 @@ class Archive:
         if info.flag_bits & 1 or stat.S_ISLNK(info.external_attr >> 16):
             raise damaged(self.path, f"the entry {info.filename!r} is encrypted or a link")
         most = info.compress_size * (1 if stored else _LARGEST_RATIO)
-        if info.file_size > most or info.compress_size > self.path.stat().st_size:
+        if info.file_size > most or info.compress_size > self._n_bytes:
             raise damaged(
                 self.path, f"the entry {info.filename!r} announces {info.file_size} bytes"
             )
@@ -277,7 +280,8 @@ def open_archive(path: Path) -> Iterator[Archive]:
         If there is none, or it can't be opened.
     """
     with open(path, "rb") as file:
-        size = path.stat().st_size
+        # of the open file: another one may have its name by now
+        size = os.fstat(file.fileno()).st_size
         tail = len(_SEAL) + _DIGITS
         file.seek(max(0, size - tail))
         end = file.read()
@@ -291,7 +295,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
             raise damaged(path, f"its list of parts can't be read ({error})") from error
         try:
             with archive:
-                yield Archive(path, archive)
+                yield Archive(path, archive, size)
         except _BAD_ZIP as error:
             raise damaged(path, f"its parts can't be read ({error})") from error
 

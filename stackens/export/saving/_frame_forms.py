@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -115,6 +116,25 @@ _array: Any = pd.array
 _periods: Any = pd.arrays.PeriodArray
 
 
+def _told_array(values: Any) -> Any:
+    if not isinstance(values, np.ndarray | ExtensionArray):
+        raise TypeError(f"a {type(values).__name__} is no array of values")
+    return values
+
+
+def _zone(zone: Any) -> Any:
+    # the name of a zone may be that of a file, which dateutil would read
+    if not (zone is None or isinstance(zone, datetime.tzinfo)):
+        raise TypeError(f"{zone!r:.60} is no time zone")
+    return zone
+
+
+def _dtype(name: str) -> Any:
+    if "dateutil" in name:
+        raise ValueError(f"{name!r:.60} is no type of a column that is written")
+    return pd.api.types.pandas_dtype(name)
+
+
 def _read_frame(parts: PartReader, index: Any, columns: Any, values: Any) -> pd.DataFrame:
     if isinstance(values, np.ndarray):
         return pd.DataFrame(values, index=index, columns=columns)
@@ -124,11 +144,11 @@ def _read_frame(parts: PartReader, index: Any, columns: Any, values: Any) -> pd.
 
 
 def _read_series(parts: PartReader, values: Any, index: Any, name: Any) -> pd.Series:
-    return pd.Series(values, index=index, name=name, dtype=values.dtype)
+    return pd.Series(_told_array(values), index=index, name=name, dtype=values.dtype)
 
 
 def _read_index(parts: PartReader, values: Any, name: Any, frequency: str | None) -> pd.Index:
-    found: Any = pd.Index(values, name=name, dtype=values.dtype)
+    found: Any = pd.Index(_told_array(values), name=name, dtype=values.dtype)
     if frequency is not None:
         found.freq = frequency
     return found
@@ -147,7 +167,7 @@ def _read_categorical(parts: PartReader, codes: Any, categories: Any, ordered: b
 
 
 def _read_zoned(parts: PartReader, moments: np.ndarray, zone: Any) -> Any:
-    return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(zone).array
+    return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(_zone(zone)).array
 
 
 def _read_texts(parts: PartReader, texts: list[Any], name: str) -> Any:
@@ -159,19 +179,19 @@ def _read_intervals(parts: PartReader, left: Any, right: Any, closed: Any) -> An
 
 
 def _read_masked(parts: PartReader, data: np.ndarray, mask: np.ndarray, name: str) -> Any:
-    array = _array(data, dtype=name)
+    array = _array(data, dtype=_dtype(name))
     array[mask] = pd.NA
     return array
 
 
 def _read_extension(parts: PartReader, values: Any, name: str) -> Any:
     if name.startswith("period"):
-        return _periods(values, dtype=pd.api.types.pandas_dtype(name))
-    return _array(values, dtype=name)
+        return _periods(values, dtype=_dtype(name))
+    return _array(values, dtype=_dtype(name))
 
 
 def _read_dtype(parts: PartReader, name: str) -> Any:
-    return pd.api.types.pandas_dtype(name)
+    return _dtype(name)
 
 
 def _read_categories(parts: PartReader, categories: Any, ordered: Any) -> Any:
@@ -184,7 +204,7 @@ def _read_missing(parts: PartReader, name: str) -> Any:
 
 def _read_timestamp(parts: PartReader, moment: Any, zone: Any) -> pd.Timestamp:
     found = pd.Timestamp(moment)
-    return found if zone is None else found.tz_localize("UTC").tz_convert(zone)
+    return found if zone is None else found.tz_localize("UTC").tz_convert(_zone(zone))
 
 
 def _read_timedelta(parts: PartReader, length: Any) -> pd.Timedelta:
@@ -207,7 +227,11 @@ def _read_polars(parts: PartReader, name: str, is_series: bool) -> Any:
             "Loading an object that holds polars data needs the package 'polars', which could not "
             f"be imported ({error}). Install it with: python -m pip install polars"
         ) from error
-    frame = polars.read_ipc(bytes(parts.content(name)))
+    content = bytes(parts.content(name))
+    if b"POLARS_EXTENSION_TYPE" in content:
+        # older polars takes what is in it for the address of an object in memory
+        raise ValueError(f"{name} has a column of a type that is not written to files")
+    frame = polars.read_ipc(content)
     return frame.to_series() if is_series else frame
 
 

@@ -22,12 +22,13 @@ from stackens.exceptions import (
 from stackens.export.saving import _frame_forms, _model_forms, _python_forms, _torch_forms
 from stackens.export.saving._allowed import names_outside
 from stackens.export.saving._archive import GRAPH, Archive, damaged, open_archive
+from stackens.export.saving._checked_object import MisplacedError, check_data, check_object
 from stackens.export.saving._forms import reading
 from stackens.export.saving._manifest import warn_of_other_versions
 from stackens.export.saving._parts import PartReader
-from stackens.export.saving._probe import check_probe
+from stackens.export.saving._probe import check_can_be_asked, check_probe
 
-__all__ = ["load", "read_object"]
+__all__ = ["as_path", "load", "read_object"]
 
 _READERS: dict[str, Callable[..., Any]] = {
     **_python_forms.READERS,
@@ -41,16 +42,20 @@ _SINGLE_PRECISION = {"tensors", "xgboost"}
 def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None = None) -> Any:
     """Load an object that :func:`stackens.save` saved.
 
-    The file runs no code. It can only name classes and functions: those of scikit-learn,
-    stackens, LightGBM, XGBoost and torch's layers, which are taken from what is installed, and
-    those that you trust by name. Rows that were saved with the object are asked again.
+    The file holds no code. It can only name classes and functions: models and their parts of
+    scikit-learn, stackens, LightGBM, XGBoost and torch's layers, and functions that compute, all
+    taken from what is installed, and those that you trust by name. What stands in it is looked at
+    before anything is asked: where models are called there must be models, and the methods that
+    an object keeps by name must be those that predict. Then rows that were saved with it are
+    asked again.
 
     Parameters
     ----------
     path : str or path-like
     trusted : sequence of str or type, or None, default=None
         Further classes and functions that the file may use, such as ``["my_package.nets.Net"]``
-        for modules of your own. Their modules are imported, which runs them.
+        for modules of your own. Their modules are imported, which runs them, and objects of a
+        trusted class may hold and call whatever the file says.
 
     Returns
     -------
@@ -62,11 +67,14 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None =
     DamagedFileError
         If the file was cut short or altered, is no such file, or is of a newer format.
     UntrustedTypesError
-        If it uses classes or functions that are not allowed; the message lists them.
+        If it uses classes or functions that are not allowed, or holds, where a model is called,
+        what is none; the message names them.
     ExportMismatchError
         If the object answers other than where it was saved; the message names the worst row.
     FileNotFoundError
         If there is no such file.
+    TypeError
+        If the path is neither text nor path-like, or what is trusted is no name.
 
     Warns
     -----
@@ -79,8 +87,17 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None =
 
     Notes
     -----
-    That no code runs does not make the model of a stranger a good one: it may predict anything,
-    and libraries such as LightGBM trust the numbers of a model that they are given.
+    What is checked is that no function or method is called that could run code of the file's
+    choosing. Three things are not, so a file of a stranger is best opened where little can be
+    lost, such as in a container:
+
+    - The compiled code of scikit-learn, LightGBM, XGBoost and torch trusts the numbers and shapes
+      of a model that it is given. Made-up ones can use up time and memory, end the process, or
+      have it read and write memory beside its arrays, when rows are asked here or later.
+    - The model may predict anything, and a model may read a file that its parameters name: an
+      XGBoost model takes text as the name of one.
+    - Parameters are for the next ``fit``. Look at them before you call it: the ``memory`` of a
+      Pipeline, for one, is a folder from which joblib loads pickles.
 
     Examples
     --------
@@ -92,7 +109,7 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None =
     >>> se.load(path).predict([[2.0]])
     array([5.])
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"The path must be that of a saved file. Got {path}, which is "
@@ -101,17 +118,38 @@ def load(path: str | os.PathLike[str], *, trusted: Sequence[str | type] | None =
     return read_object(path, trusted=_names(trusted), stacklevel=2)
 
 
+def as_path(path: Any) -> Path:
+    """Return a path, or say what is no path."""
+    text = os.fspath(path) if isinstance(path, os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(
+            f"The path must be a str or a path of pathlib. Got {path!r:.100}. Pass the name of a "
+            "file, such as 'model.stackens'."
+        )
+    return Path(text)
+
+
 def _names(trusted: Any) -> frozenset[str]:
-    if isinstance(trusted, str | bool) or not (trusted is None or hasattr(trusted, "__iter__")):
+    if isinstance(trusted, str | bytes | bool) or not (
+        trusted is None or hasattr(trusted, "__iter__")
+    ):
         raise TypeError(
             "The 'trusted' parameter must be a list of names of classes and functions, or of "
             f"classes. Got {trusted!r}. Name each one that you trust, such as "
             '["my_package.nets.Net"].'
         )
-    return frozenset(
-        name if isinstance(name, str) else f"{name.__module__}.{name.__qualname__}"
-        for name in trusted or ()
-    )
+    return frozenset(_name(each) for each in trusted or ())
+
+
+def _name(trusted: Any) -> str:
+    if isinstance(trusted, str):
+        return trusted
+    if not (hasattr(trusted, "__module__") and hasattr(trusted, "__qualname__")):
+        raise TypeError(
+            "Each of 'trusted' must be the name of a class or function, or one of them. Got "
+            f"{trusted!r:.100}. Name it by its module, such as 'my_package.nets.Net'."
+        )
+    return f"{trusted.__module__}.{trusted.__qualname__}"
 
 
 def read_object(path: Path, *, trusted: Collection[str] | None, stacklevel: int = 1) -> Any:
@@ -119,16 +157,22 @@ def read_object(path: Path, *, trusted: Collection[str] | None, stacklevel: int 
     with open_archive(path) as archive:
         warn_of_other_versions(path, archive.manifest, stacklevel=stacklevel + 1)
         graph, names = _checked_graph(archive, trusted)
-        parts = PartReader(archive, names)
+        parts = PartReader(archive, names.union(["pathlib.Path"] if trusted is None else trusted))
+
+        def made(kind: str, payload: tuple[Any, ...]) -> Any:
+            check_data(payload)
+            return _READERS[kind](parts, *payload)
+
         try:
-            with reading(lambda kind, payload: _READERS[kind](parts, *payload)):
+            with reading(made):
                 root = _constructed(graph, names)
             if not (isinstance(root, dict) and root.keys() == {"shared", "object", "probe"}):
                 raise ValueError("it holds no object")
             unused = archive.manifest["parts"].keys() - parts.used - {GRAPH}
             if unused:
                 raise ValueError(f"nothing uses the parts {sorted(unused)}")
-        except (DamagedFileError, ExportError, ImportError, OSError):
+            _check_parts(path, root, names, trusted)
+        except (DamagedFileError, ExportError, ImportError, OSError, UntrustedTypesError):
             raise
         except Exception as error:  # whatever classes do with a state that makes no sense
             raise damaged(
@@ -147,6 +191,24 @@ def read_object(path: Path, *, trusted: Collection[str] | None, stacklevel: int 
                 f"{error}. Install the versions of the packages that its manifest names."
             ) from error
     return root["object"]
+
+
+def _check_parts(
+    path: Path, root: dict[str, Any], names: set[str], trusted: Collection[str] | None
+) -> None:
+    """Refuse an object that may do other things than predict, before it is asked anything."""
+    if root["probe"] is not None:
+        check_can_be_asked(root["object"], root["probe"], names)
+    if trusted is None:
+        return
+    try:
+        check_object(root["object"], trusted, is_asked=root["probe"] is not None)
+    except MisplacedError as error:
+        raise UntrustedTypesError(
+            f"{path} must hold models where models are asked, or its classes must be trusted. Got "
+            f"a file in which {error}. If you know who made it, load it with "
+            f"trusted={sorted({error.holder, *trusted})}."
+        ) from error
 
 
 def _checked_graph(archive: Archive, trusted: Collection[str] | None) -> tuple[bytes, set[str]]:

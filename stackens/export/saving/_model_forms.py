@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stackens.exceptions import MissingExtraError
+from stackens.export.saving._allowed import check_attributes
 from stackens.export.saving._parts import PartReader, PartWriter
 
 __all__ = ["READERS", "write_booster"]
@@ -39,6 +40,7 @@ def _text(booster: Any) -> bytes:
 def _read_lightgbm(parts: PartReader, name: str, state: dict[str, Any]) -> Any:
     import lightgbm
 
+    check_attributes(lightgbm.Booster, state)
     booster = lightgbm.Booster.__new__(lightgbm.Booster)
     empty: dict[str, Any] = {
         "_Booster__inner_predict_buffer": [],
@@ -57,6 +59,7 @@ def _read_xgboost(parts: PartReader, name: str, config: str, state: dict[str, An
             "Loading a model with XGBoost needs the package 'xgboost', which could not be imported "
             f"({error}). Install it with: python -m pip install xgboost"
         ) from error
+    check_attributes(xgboost.Booster, state)
     booster = xgboost.Booster()
     booster.load_model(parts.content(name))
     booster.load_config(config)

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import datetime
+import enum
+import sys
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Collection
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
+from sklearn.base import BaseEstimator
 
 from stackens._core._rows import as_features, n_rows, take_rows
 from stackens.exceptions import ExportMismatchError
+from stackens.export.saving._checked_object import name_of
 
-__all__ = ["check_probe", "probe_of"]
+__all__ = ["check_can_be_asked", "check_probe", "probe_of"]
 
 _ROWS = 32
 _WAYS = ("predict_proba", "decision_function", "predict", "transform")
+_VALUES = (
+    type(None), bool, int, float, complex, str, bytes, np.generic, datetime.date, datetime.time,
+    datetime.timedelta, Decimal, Fraction, enum.Enum, pd.Interval, pd.Period, type(pd.NA),
+    type(pd.NaT),
+)  # fmt: skip
 
 
 def probe_of(model: Any, X: Any) -> dict[str, Any] | None:
@@ -36,6 +51,70 @@ def probe_of(model: Any, X: Any) -> dict[str, Any] | None:
     X = as_features(X)
     rows = take_rows(X, np.arange(min(_ROWS, n_rows(X))))
     return {"rows": rows, "way": way, "answers": _answers(model, way, rows)}
+
+
+def check_can_be_asked(model: Any, probe: Any, names: Collection[str]) -> None:
+    """Refuse a probe that :func:`probe_of` would not have made: it is a call, of a file's choice.
+
+    Parameters
+    ----------
+    model : object
+    probe : object
+        As it was read.
+    names : collection of str
+        Classes that are allowed or trusted, by module and name.
+
+    Raises
+    ------
+    ValueError
+        If the method is none that answers, the object no model, or the rows no plain table.
+    """
+    if not (isinstance(probe, dict) and probe.keys() == {"rows", "way", "answers"}):
+        raise ValueError("the rows kept with it are not as they are written")
+    cls, way, answers = type(model), probe["way"], probe["answers"]
+    if not (isinstance(way, str) and way in _WAYS):
+        raise ValueError(f"its rows are to be asked by {way!r:.60}, no method that predicts")
+    lightgbm = sys.modules.get("lightgbm")
+    is_model = isinstance(model, BaseEstimator) or name_of(cls) in names
+    if not (is_model or (lightgbm is not None and cls is lightgbm.Booster)):
+        raise ValueError(f"rows are to be asked of a {cls.__name__}, which is no model")
+    # a FrozenEstimator has the methods of what it holds
+    has_method = callable(getattr(cls, way, None)) or hasattr(cls, "__getattr__")
+    if not has_method or way in getattr(model, "__dict__", {}):
+        raise ValueError(f"rows are to be asked by {way}, which a {cls.__name__} does not have")
+    if not (isinstance(answers, np.ndarray) and _is_plain(answers)):
+        raise ValueError(f"the answers kept with it are a {type(answers).__name__}, no array")
+    if not _is_table_of_values(probe["rows"]):
+        raise ValueError(f"the rows kept with it are a {type(probe['rows']).__name__}, no table")
+
+
+def _is_table_of_values(rows: Any) -> bool:
+    if sparse.issparse(rows):
+        return rows.data.dtype.kind in "biufc"
+    if isinstance(rows, pd.DataFrame):
+        return all(_is_plain(rows.iloc[:, i].to_numpy()) for i in range(rows.shape[1]))
+    if type(rows).__module__.split(".")[0] == "polars":
+        return True  # it has no objects of Python: they are refused where it is read
+    if isinstance(rows, pd.Series):
+        rows = rows.to_numpy()
+    if isinstance(rows, np.ndarray):
+        return rows.ndim > 0 and _is_plain(rows)
+    return isinstance(rows, list | tuple) and all(
+        isinstance(row, str | dict) and _is_plain(row) for row in rows
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is one of Python or numpy, or a plain container of such."""
+    if isinstance(value, _VALUES):
+        return True
+    if type(value) in (list, tuple, set, frozenset):
+        return all(_is_plain(each) for each in value)
+    if type(value) in (dict, Counter, OrderedDict, defaultdict):
+        return all(_is_plain(each) for each in value.values())
+    return type(value) is np.ndarray and (
+        value.dtype != object or all(_is_plain(each) for each in value.ravel())
+    )
 
 
 def _answers(model: Any, way: str, rows: Any) -> Any:

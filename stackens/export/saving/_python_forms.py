@@ -22,7 +22,7 @@ from scipy.interpolate import BSpline
 from sklearn.utils import Bunch
 
 from stackens._core._sklearn import tree_class, tree_predictor_class
-from stackens.export.saving._allowed import function_named
+from stackens.export.saving._allowed import check_attributes, function_named
 from stackens.export.saving._parts import PartReader, PartWriter
 
 __all__ = ["READERS", "write_python"]
@@ -211,7 +211,9 @@ def _read_partial(parts: PartReader, function: Any, arguments: list[Any], named:
 
 
 def _read_path(parts: PartReader, is_concrete: bool, text: str) -> PurePath:
-    return Path(text) if is_concrete else PurePath(text)
+    # a concrete path has methods that write files, and remove them
+    is_trusted = any(name.startswith("pathlib.") for name in parts.trusted)
+    return Path(text) if is_concrete and is_trusted else PurePath(text)
 
 
 def _read_function(parts: PartReader, name: str) -> Any:
@@ -291,6 +293,7 @@ def _read_predictor(parts: PartReader, state: Any) -> Any:
     left, right = (np.where(inner, nodes[side].astype(np.int64), -1) for side in ("left", "right"))
     _check_children(left, right)
     cls = tree_predictor_class()
+    check_attributes(cls, state)
     predictor = cls.__new__(cls)
     vars(predictor).update(state)
     return predictor

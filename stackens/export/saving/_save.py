@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +15,7 @@ from stackens.exceptions import DamagedFileError, ExportError, ExportMismatchErr
 from stackens.export.saving._archive import GRAPH, write_archive
 from stackens.export.saving._frame_forms import write_frame
 from stackens.export.saving._light_copy import light_copy
-from stackens.export.saving._load import read_object
+from stackens.export.saving._load import as_path, read_object
 from stackens.export.saving._manifest import describe
 from stackens.export.saving._model_forms import write_booster
 from stackens.export.saving._parts import PartWriter
@@ -54,6 +57,8 @@ def save(model: Any, path: str | os.PathLike[str], X: Any = None) -> None:
         If there is no folder to write in.
     IsADirectoryError
         If the path is a folder.
+    TypeError
+        If the path is neither text nor path-like, or the object has no method to ask X by.
 
     See Also
     --------
@@ -65,7 +70,8 @@ def save(model: Any, path: str | os.PathLike[str], X: Any = None) -> None:
     ``ensemble.compact()`` is a copy that predicts the same without them, in a smaller file.
 
     The file is read again before it gets its name, so that what was saved can be loaded.
-    Tensors come back on the CPU.
+    Tensors come back on the CPU, and paths of pathlib as pure paths, which reach no files, unless
+    ``trusted=["pathlib.Path"]`` is said on loading.
 
     Examples
     --------
@@ -100,7 +106,7 @@ def save(model: Any, path: str | os.PathLike[str], X: Any = None) -> None:
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
-    path = Path(path)
+    path = as_path(path)
     if path.is_dir():
         raise IsADirectoryError(
             f"The path must be that of a file. Got {path}, a folder. Add a name, such as "
@@ -117,12 +123,39 @@ def _write_graph(graph: Any, file: BinaryIO) -> None:
     import skops.io  # it goes through all of scikit-learn, and through torch with it
 
     try:
-        skops.io.dump(graph, file)
+        held = skops.io.dumps(graph)
     except (TypeError, ValueError, RecursionError) as error:
         raise ExportError(
             f"Everything in the object must be of a kind that can be saved. Got: {error}. Replace "
             "it by plain values, arrays, or estimators."
         ) from error
+    file.write(_numbered(held))
+
+
+def _numbered(held: bytes) -> bytes:
+    """Return skops' zip without dates and places in memory: equal objects give equal bytes."""
+    numbered = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(held)) as old, zipfile.ZipFile(numbered, "w") as new:
+        schema = json.loads(old.read("schema.json"))
+        numbers: dict[int, int] = {}
+        names: dict[str, str] = {}
+        waiting = [schema]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, dict):
+                if "__id__" in value:
+                    value["__id__"] = numbers.setdefault(value["__id__"], len(numbers))
+                name = value.get("file")
+                if isinstance(name, str) and "__loader__" in value:
+                    ending = name.rpartition(".")[2]
+                    value["file"] = names.setdefault(name, f"{len(names)}.{ending}")
+                waiting.extend(value.values())
+            elif isinstance(value, list):
+                waiting.extend(value)
+        for name, number in names.items():
+            new.writestr(zipfile.ZipInfo(number), old.read(name))
+        new.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema, indent=2))
+    return numbered.getvalue()
 
 
 def _read_back(path: Path, model: Any) -> None:

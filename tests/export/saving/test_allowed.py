@@ -11,8 +11,14 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import FunctionTransformer
 
 import stackens as se
+from stackens._core._task import Task
 from stackens.exceptions import DamagedFileError, UntrustedTypesError
-from stackens.export.saving._allowed import class_named, function_named, names_outside
+from stackens.export.saving._allowed import (
+    check_attributes,
+    class_named,
+    function_named,
+    names_outside,
+)
 from tests.export.saving.crafted import (
     Canary,
     edited,
@@ -72,6 +78,18 @@ def test_classes_of_known_libraries_may_be_objects(name):
         "functools.partial",
         "joblib.memory.Memory",
         "sklearn/../evil.Model",
+        # their methods read files, or memory at an address
+        "stackens.export._artifact.Artifact",
+        "stackens.export.numpy._open.NumpyRunner",
+        "stackens.evaluation._cost._Counter",
+        "stackens.weight_averaging.files._sources.Window",
+        "stackens.weight_averaging.files._torch._Unpickler",
+        "sklearn.callback._scoring_monitor.ScoringMonitor",
+        "sklearn.utils._mocking.CheckingClassifier",
+        "sklearn.utils.deprecation.deprecated",
+        "sklearn.utils.parallel.Parallel",
+        "torch.nn.modules.module._WrappedHook",
+        "torch.nn.modules._functions.SyncBatchNorm",
     ],
 )
 def test_other_classes_may_not(name):
@@ -118,6 +136,11 @@ def test_functions_that_compute_may_be_named(name):
         "sklearn.utils.validation.joblib",
         "stackens.export.saving.load",
         "operator.methodcaller",
+        # these call methods whose names they are given
+        "sklearn.metrics._scorer._cached_call",
+        "sklearn.metrics.check_scoring",
+        "sklearn.metrics._scorer.make_scorer",
+        "sklearn.metrics._base._average_binary_score",
     ],
 )
 def test_other_functions_may_not(name):
@@ -159,6 +182,35 @@ def test_types_as_values_are_those_of_numbers_and_estimators():
 def test_nodes_that_are_not_written_are_refused(bad):
     with pytest.raises(ValueError, match=r"no kind of node|can't hold"):
         names_outside({"deep": [{"down": bad}]}, ["subprocess.Popen", "os.system"])
+
+
+RIDGE = "sklearn.linear_model._ridge.Ridge"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        text_dict(predict=form_node("function", "numpy.exp")),
+        text_dict(get_params=json_node(1)),
+        text_dict(__array_interface__=json_node(1)),
+        form_node("json", "dict", "{}"),
+        json_node({"predict": 1}),
+        node("TupleNode", "builtins.tuple", [json_node("predict"), json_node(1)]),
+        node("ListNode", "builtins.list", []),
+    ],
+    ids=["method", "inherited", "special", "form", "text", "pairs", "list"],
+)
+def test_a_state_has_no_methods_and_nothing_special(state):
+    with pytest.raises(ValueError, match=r"can't be|plain dict"):
+        names_outside(node("ObjectNode", RIDGE, state), ())
+    assert outside(node("ObjectNode", RIDGE, text_dict(alpha=json_node(1)))) == set()
+    assert outside(node("ObjectNode", RIDGE, json_node(None))) == set()
+
+
+def test_a_dataclass_may_hold_what_is_a_default_of_its_class():
+    check_attributes(Task, ["kind"])
+    with pytest.raises(ValueError, match="encode is a method of Task"):
+        check_attributes(Task, ["encode"])
 
 
 def test_a_loss_is_one_of_those_that_scikit_learn_compiles():

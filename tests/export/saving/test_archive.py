@@ -258,3 +258,33 @@ def test_a_part_with_another_hash_is_named(tmp_path):
         open_archive(path) as archive,
     ):
         archive.read("graph.skops")
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_whole(tmp_path, monkeypatch):
+    path = written(tmp_path / "file", ("arrays/1.npy", lambda file: file.write(bytes(5000))))
+    other = written(tmp_path / "other")
+    check = _archive._digest
+
+    def digest(file, n_bytes):
+        if other.exists():  # as another process does, once the file is open
+            os.replace(other, path)
+        return check(file, n_bytes)
+
+    monkeypatch.setattr(_archive, "_digest", digest)
+    with open_archive(path) as archive:
+        assert len(archive.read("arrays/1.npy")) == 5000
+    assert not other.exists()
+
+
+def test_a_file_that_is_replaced_before_it_is_measured_is_whole(tmp_path, monkeypatch):
+    path = written(tmp_path / "file", ("arrays/1.npy", lambda file: file.write(bytes(5000))))
+    other = written(tmp_path / "other")
+
+    def opened(name, mode):
+        file = open(name, mode)  # noqa: SIM115
+        os.replace(other, path)
+        return file
+
+    monkeypatch.setattr(_archive, "open", opened, raising=False)
+    with open_archive(path) as archive:
+        assert len(archive.read("arrays/1.npy")) == 5000

@@ -9,7 +9,8 @@ import pytest
 from sklearn.preprocessing import FunctionTransformer
 
 import stackens as se
-from stackens.exceptions import MissingExtraError
+from stackens.exceptions import DamagedFileError, MissingExtraError
+from tests.export.saving.crafted import edited, edited_graph, form_node, in_place_of_object
 
 
 def round_trip(value, folder):
@@ -115,3 +116,35 @@ def test_without_polars_the_file_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(MissingExtraError, match="pip install polars"):
         se.load(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        # zones that dateutil takes for the names of files, which it reads
+        (
+            form_node("pandas_dtype", "datetime64[ns, dateutil//etc/hostname]"),
+            "no type of a column",
+        ),
+        (form_node("timestamp", 0, "dateutil//etc/hostname"), "no time zone"),
+        (form_node("index", "text", None, None), "no array of values"),
+        (form_node("series", "text", None, None), "no array of values"),
+    ],
+    ids=["dtype", "timestamp", "index", "series"],
+)
+def test_forms_of_other_values_are_refused(form, told, tmp_path):
+    se.save({"any": 1}, tmp_path / "file")
+    path = edited_graph(tmp_path / "file", tmp_path / "other", in_place_of_object(form))
+    with pytest.raises(DamagedFileError, match=told):
+        se.load(path)
+
+
+def test_a_column_of_addresses_is_not_read(tmp_path):
+    se.save({"frame": pl.DataFrame({"a": [1]})}, tmp_path / "file")
+
+    def edit(parts, manifest):
+        (name,) = (name for name in parts if name.startswith("polars/"))
+        parts[name] += b"POLARS_EXTENSION_TYPE"
+
+    with pytest.raises(DamagedFileError, match="not written to files"):
+        se.load(edited(tmp_path / "file", tmp_path / "other", edit))

@@ -204,6 +204,12 @@ def test_trust_is_a_list_of_names(trusted, saved):
         se.load(saved, trusted=trusted)
 
 
+@pytest.mark.parametrize("trusted", [[5], [None], ["a.B", b"a.B"]], ids=repr)
+def test_each_that_is_trusted_is_a_name_a_class_or_a_function(trusted, saved):
+    with pytest.raises(TypeError, match=r"Each of 'trusted' .* Got .*\. Name it"):
+        se.load(saved, trusted=trusted)
+
+
 def test_a_path_without_a_file_is_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="not there"):
         se.load(tmp_path / "nothing")

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import OneHotEncoder
 
 import stackens as se
-from stackens.exceptions import ExportMismatchError
-from stackens.export.saving._probe import check_probe, probe_of
-from tests.export.saving.crafted import edited_graph
+from stackens.exceptions import DamagedFileError, ExportMismatchError
+from stackens.export.saving._probe import check_can_be_asked, check_probe, probe_of
+from tests.export.saving.crafted import edited_graph, saved_unchecked
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(50, 2))
@@ -120,3 +123,82 @@ def test_a_model_that_fails_here_is_told(tmp_path):
     path = edited_graph(tmp_path / "file", tmp_path / "other", without_coefficients)
     with pytest.raises(ExportMismatchError, match="as where it was saved. Got AttributeError"):
         se.load(path)
+
+
+# ---------------------------------------------------------------- what a file may ask
+
+LINE = LinearRegression().fit(X, X[:, 0])
+CODE = "@np.f2py.os.system('touch sign')"
+CALLS = {
+    "a path writes": (Path("sign"), "write_text", "x"),
+    "a path writes bytes": (Path("sign"), "transform", X),
+    "a table runs text": (pd.DataFrame({"a": [1]}), "eval", CODE),
+    "a table runs a query": (pd.DataFrame({"a": [1]}), "query", CODE),
+    "a table writes": (pd.DataFrame({"import os": [1]}), "to_csv", "sign"),
+    "a table is asked": (pd.DataFrame({"a": [1]}), "transform", X),
+    "an array writes": (np.arange(3), "tofile", "sign"),
+    "another method": (LINE, "fit", X),
+    "a special method": (LINE, "__setstate__", {"coef_": X}),
+    "no text": (LINE, ["predict"], X),
+    "no such method": (LINE, "transform", X),
+    "a class": (LinearRegression, "predict", X),
+    "a text as rows": (LINE, "predict", "sign"),
+    "a path as rows": (LINE, "predict", Path("sign")),
+    "a single value": (LINE, "predict", np.array("sign")),
+    "a model as rows": (LINE, "predict", LINE),
+    "objects in rows": (LINE, "predict", np.array([[LINE]], dtype=object)),
+    "objects in a table": (LINE, "predict", pd.DataFrame({"a": [LINE]})),
+    "objects in a dict": (LINE, "predict", [{"a": LINE}]),
+    "a list of lists": (LINE, "predict", [[1.0, 2.0]]),
+}
+
+
+@pytest.mark.parametrize("name", list(CALLS))
+def test_a_file_cannot_choose_a_call(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, way, rows = CALLS[name]
+    saved_unchecked(model, "file", {"rows": rows, "way": way, "answers": np.zeros(1)})
+    with pytest.raises(DamagedFileError, match="its object can't be put together"):
+        se.load("file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        {"rows": X, "way": "predict"},
+        [X, "predict", X],
+        {"rows": X, "way": "predict", "answers": LINE},
+        {"rows": X, "way": "predict", "answers": np.array([LINE], dtype=object)},
+    ],
+    ids=["missing", "list", "model", "objects"],
+)
+def test_a_probe_that_is_not_as_written_is_refused(probe, tmp_path):
+    saved_unchecked(LINE, tmp_path / "file", probe)
+    with pytest.raises(DamagedFileError, match="kept with it"):
+        se.load(tmp_path / "file")
+
+
+def test_an_attribute_is_not_asked_in_place_of_a_method():
+    model = LinearRegression()
+    model.predict = np.exp
+    with pytest.raises(ValueError, match="by predict, which"):
+        check_can_be_asked(model, {"rows": X, "way": "predict", "answers": X}, ())
+
+
+def test_all_kinds_of_rows_can_be_asked(tmp_path):
+    booster = lightgbm.train({"verbose": -1, "num_threads": 1}, lightgbm.Dataset(X, X[:, 0]), 1)
+    dates = pd.DataFrame({"date": pd.date_range("2020", periods=4), "text": ["a", None, "b", "c"]})
+    encoder = se.TabularEncoder().fit(dates)
+    rows = [{"a": 1.0, "b": "x"}, {"b": ["x", "y"]}]
+    for model, given in [
+        (booster, X),
+        (encoder, dates),
+        (encoder, dates.astype(object)),
+        (DictVectorizer().fit(rows), rows),
+        (LINE, sparse.csc_array(X)),
+        (LINE, X.astype(object)),
+        (FrozenEstimator(LINE), X),
+    ]:
+        se.save(model, tmp_path / "file", given)
+        assert type(se.load(tmp_path / "file")) is type(model)

@@ -308,3 +308,21 @@ def test_a_folder_is_no_file(tmp_path):
         se.save(Ridge(), tmp_path)
     with pytest.raises(FileNotFoundError, match="Make .* first"):
         se.save(Ridge(), tmp_path / "nowhere" / "file")
+
+
+@pytest.mark.parametrize("path", [None, b"file", 3], ids=repr)
+def test_what_is_no_path_is_told(path):
+    with pytest.raises(TypeError, match=r"must be a str or a path .* Got .*\. Pass the name"):
+        se.save(Ridge(), path)
+    with pytest.raises(TypeError, match=r"must be a str or a path .* Got .*\. Pass the name"):
+        se.load(path)
+
+
+@pytest.mark.parametrize("name", ["blend", "network", "pipeline", "texts"])
+def test_equal_objects_give_equal_bytes(name, tmp_path):
+    model, rows = MODELS[name]()
+    se.save(model, tmp_path / "first", rows)
+    held = [[] for _ in range(1000)]  # so that nothing gets the place in memory that it had
+    se.save(model, tmp_path / "second", rows)
+    assert len(held) == 1000
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
