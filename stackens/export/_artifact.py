@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -66,9 +66,13 @@ class ExportReport:
         lines = [f"{source} as {self.target}: {as_bytes(self.n_bytes)}"]
         if self.check is None:
             return f"{lines[0]}, not checked against its source"
+        beside = "thresholds"
+        if self.check.n_cuts_left_out:  # each threshold that is tried has three rows
+            n_tried = self.check.n_cuts // 3
+            beside = f"{n_tried:,} of {n_tried + self.check.n_cuts_left_out:,} thresholds"
         lines.append(
             f"checked on {self.check.n_rows:,} rows ({self.check.n_cuts:,} on or beside "
-            f"thresholds, {self.check.n_refused:,} refused by both): largest difference "
+            f"{beside}, {self.check.n_refused:,} refused by both): largest difference "
             f"{self.check.max_difference:.3g}, allowed {self.check.tolerance:g}"
         )
         lines.append(
@@ -98,6 +102,10 @@ class Artifact:
     report: ExportReport
     manifest: Manifest = field(repr=False)
     extension: Path | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is opened stays behind, and is opened again from the file.
+        return {each.name: self.__dict__[each.name] for each in fields(self)}
 
     @cached_property
     def _runner(self) -> Runner:
@@ -136,12 +144,35 @@ class Artifact:
     def _probabilities(self, rows: Any) -> np.ndarray:
         return self._outputs_of_one(rows) if is_one_row(rows) else self._outputs(rows)
 
+    @cached_property
+    def decision_function(self) -> Callable[[Any], Any]:
+        """Return scores from the file: ``f(rows)``.
+
+        Only files of classifiers without probabilities have it. The answer is an array of shape
+        (n_rows, n_classes), or for two classes of shape (n_rows,), positive for the second; for one
+        row it has one dimension less.
+        """
+        if self.manifest.response != "scores":
+            raise AttributeError(
+                f"decision_function needs a model with scores. Got one of "
+                f"{self.manifest.response}. Call predict."
+            )
+        return self._scores
+
+    def _scores(self, rows: Any) -> Any:
+        if is_one_row(rows):
+            one = self._outputs_of_one(rows)
+            return one[0] if len(one) == 1 else one
+        outputs = self._outputs(rows)
+        return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
     def predict(self, rows: Any) -> Any:
         """Return labels or values from the file, for one raw row or several."""
         alone = is_one_row(rows)
         outputs = self._outputs_of_one(rows).reshape(1, -1) if alone else self._outputs(rows)
         if self.manifest.classes is not None:
-            best = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
+            by_sign = self.manifest.response == "scores" and outputs.shape[1] == 1
+            best = outputs[:, 0] > 0 if by_sign else outputs.argmax(axis=1)
             answers = np.asarray(self.manifest.classes)[best.astype(int)]
         else:
             answers = outputs[:, 0] if self.manifest.one_target else outputs

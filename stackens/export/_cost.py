@@ -21,7 +21,7 @@ from stackens.export.numpy import columns_of, open_numpy, write_numpy
 from stackens.export.program import Graph, Program
 from stackens.export.readers import Table
 from stackens.export.readers.ensembles import read_combined
-from stackens.export.verification import tolerance_of
+from stackens.export.verification import raw_rows, tolerance_of
 from stackens.out_of_fold import CrossFit
 
 __all__ = ["ExportedCost", "exported_cost", "exported_ensemble_cost", "program_cost"]
@@ -124,7 +124,7 @@ def program_cost(program: Program, columns: Sequence[np.ndarray]) -> ExportedCos
     nothing = np.zeros((len(carried[0]), program.n_outputs))
     manifest = manifest_of(program, program, "numpy", tolerance_of(program), carried, nothing)
     text = write_numpy(program, manifest.to_json())
-    rows = [list(row) for row in zip(*(c[:_SINGLE_ROWS].tolist() for c in columns), strict=True)]
+    rows = raw_rows(program, [column[:_SINGLE_ROWS] for column in columns])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.py")
         file.write_text(text, encoding="utf-8")

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from stackens.evaluation import single_row_latency
 from stackens.exceptions import ExportError
 from stackens.export._artifact import Artifact, ExportReport
-from stackens.export._manifest import installed_versions, manifest_of
+from stackens.export._manifest import installed_versions, manifest_of, sealed
 from stackens.export._program_of import program_of
 from stackens.export._targets import open_target
 from stackens.export.numpy import columns_of
@@ -31,6 +31,7 @@ from stackens.export.verification import (
     answers_of_source,
     check,
     make_probes,
+    raw_rows,
     require_types_without_effect,
     size_of,
     tolerance_of,
@@ -249,7 +250,7 @@ def _exported(
         size=size_of(expected),
     )
     written = write(program, manifest.to_json())
-    content = written if isinstance(written, bytes) else written.encode("utf-8")
+    content = sealed(written if isinstance(written, bytes) else written.encode("utf-8"))
     folder = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.stem}-"))
     try:
         file = folder / final.name
@@ -277,7 +278,8 @@ def _exported(
 
 def _checked_path(path: str | PathLike[str], suffix: str) -> Path:
     final = Path(fspath(path))
-    if final.suffix.lower() != suffix:
+    # compilers take "model.C" for C++, and Python does not import "model.PY"
+    if final.suffix != suffix and (suffix != ".onnx" or final.suffix.lower() != suffix):
         raise ExportError(
             f"The file must end in {suffix!r}. Got {final.name!r}. Name it "
             f"{(final.stem or 'model') + suffix!r}."
@@ -338,7 +340,7 @@ def _latency(
     if len(ordinary) == 0:
         return np.nan, np.nan, np.nan
     few = ordinary[:_LATENCY_ROWS]
-    rows = [list(row) for row in zip(*[c[few].tolist() for c in probes.columns], strict=True)]
+    rows = raw_rows(program, probes.rows(few))
     batch = probes.rows(ordinary[:_BATCH_ROWS])
     with threadpool_limits(limits=1):
         median, high = single_row_latency(runner.ask, rows)

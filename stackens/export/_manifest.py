@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import platform
 import sys
@@ -18,10 +19,19 @@ import numpy as np
 from stackens.exceptions import ExportError
 from stackens.export.program import Program
 
-__all__ = ["FORMAT", "Manifest", "installed_versions", "manifest_of"]
+__all__ = [
+    "FORMAT",
+    "Manifest",
+    "installed_versions",
+    "manifest_of",
+    "require_unchanged",
+    "sealed",
+]
 
 FORMAT = 1
 _MARK = "stackens-manifest: "
+_HASH = b'"sha256":"'
+_NO_HASH = "0" * 64  # what stands for the hash of a file while that is computed
 _PACKAGES = ("stackens", "numpy", "scikit-learn", "lightgbm", "xgboost", "torch", "onnxruntime")
 _MODULES = {"scikit-learn": "sklearn"}
 
@@ -67,7 +77,7 @@ class Manifest:
     size: np.ndarray
 
     def to_json(self) -> str:
-        """Write it as one line of JSON."""
+        """Write it as one line of JSON, with room for the hash of the file: see `sealed`."""
         rows = json.dumps(
             {
                 "columns": [_plain(column) for column in self.probes],
@@ -88,6 +98,7 @@ class Manifest:
                 "versions": self.versions,
                 "tolerance": self.tolerance,
                 "size": self.size.tolist(),
+                "sha256": _NO_HASH,
                 "probes": base64.b64encode(zlib.compress(rows.encode(), 9)).decode("ascii"),
             },
             separators=(",", ":"),
@@ -197,6 +208,52 @@ def manifest_of(
         expected,
         np.ones(program.n_outputs) if size is None else size,
     )
+
+
+def sealed(content: bytes) -> bytes:
+    """Put the hash of a file into its manifest: of all of it, with zeros in the hash's place."""
+    place = _place_of_hash(content)
+    return content[:place] + _hash(content, place) + content[place + len(_NO_HASH) :]
+
+
+def require_unchanged(content: bytes, name: str, *, is_text: bool) -> None:
+    """Raise where a file is other than it was written; older files without a hash pass.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        For the message.
+    is_text : bool
+        Whether other ends of lines are no change.
+
+    Raises
+    ------
+    ExportError
+    """
+    if is_text:
+        content = content.replace(b"\r\n", b"\n")
+    place = _place_of_hash(content)
+    if place >= 0 and _hash(content, place) != content[place : place + len(_NO_HASH)]:
+        raise ExportError(
+            f"An exported file must be as it was written. Got {name}, which was changed since, or "
+            "damaged on its way: its hash is another. Copy it again, or export the model again."
+        )
+
+
+def _place_of_hash(content: bytes) -> int:
+    """Return where the digits are, or -1. Quotes in texts of JSON are escaped: it is no such."""
+    found = content.rfind(_HASH)
+    return found if found < 0 else found + len(_HASH)
+
+
+def _hash(content: bytes, place: int) -> bytes:
+    view = memoryview(content)
+    parts = (view[:place], _NO_HASH.encode(), view[place + len(_NO_HASH) :])
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest().encode()
 
 
 def installed_versions() -> dict[str, str]:

@@ -71,6 +71,12 @@ def program_of(model: Any) -> Program:
     node = read_response(model, graph, table, method)
     width = graph.width(node)
     classes = np.asarray(getattr(model, "classes_", np.arange(max(width, 2))))
+    if len(classes) == 1 and (method, width) != ("predict_proba", 1):
+        raise ExportError(
+            "A classifier of one class must give it a probability of 1 to be exported. Got "
+            f"{_shown(model)} of the class {classes.tolist()[0]!r}, which does not. Fit it on rows "
+            "of two classes or more."
+        )
     one_score = method == "decision_function" and len(classes) == 2
     if width != (1 if one_score else len(classes)):
         raise ExportError(

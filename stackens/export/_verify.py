@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from pathlib import Path
 
 from stackens.exceptions import ExportError, ExportMismatchError
-from stackens.export._manifest import Manifest
+from stackens.export._manifest import Manifest, require_unchanged
 from stackens.export._targets import open_target, target_of
 from stackens.export.verification import Check, largest_difference
 
@@ -14,7 +14,7 @@ __all__ = ["verify"]
 
 
 def verify(path: str | PathLike[str]) -> Check:
-    """Check an exported file with the rows and answers that it carries.
+    """Check that an exported file is unchanged, and answers the rows that it carries as before.
 
     For a new machine, or after a runtime was updated: onnxruntime has given other answers from one
     release to the next.
@@ -33,7 +33,7 @@ def verify(path: str | PathLike[str]) -> Check:
     Raises
     ------
     ExportError
-        If the file is none of ours, or damaged.
+        If the file is none of ours, changed since it was written, or does not run.
     ExportMismatchError
         If its answers differ from the expected ones.
 
@@ -57,7 +57,15 @@ def verify(path: str | PathLike[str]) -> Check:
         )
     target = target_of(file)
     manifest = _manifest(file, target)
-    outputs = open_target(target, file).outputs(manifest.probes)
+    runner = open_target(target, file)
+    try:
+        outputs = runner.outputs(manifest.probes)
+    except Exception as error:  # whatever a runtime raises
+        raise ExportError(
+            f"{file.name} must answer the rows that it carries. Got {type(error).__name__}: "
+            f"{error}. It was made with {manifest.versions}; install those versions, or export the "
+            "model again."
+        ) from error
     difference, row = largest_difference(manifest.expected, outputs, manifest.size)
     if not difference <= manifest.tolerance:
         values = {
@@ -77,6 +85,7 @@ def _manifest(file: Path, target: str) -> Manifest:
     if target == "onnx":
         from stackens.export.onnx import manifest_text
 
+        require_unchanged(file.read_bytes(), file.name, is_text=False)
         return Manifest.from_json(manifest_text(file), file.name)
     source = file
     if file.suffix != ".py":
@@ -86,4 +95,5 @@ def _manifest(file: Path, target: str) -> Manifest:
                 f"The C file of an extension must lie beside it. Got no {source.name!r}. Put it "
                 "there, or verify the C file."
             )
+    require_unchanged(source.read_bytes(), source.name, is_text=True)
     return Manifest.of_text_file(source)

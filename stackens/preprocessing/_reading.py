@@ -228,7 +228,8 @@ def _as_numpy_time(values: Any, dtype: str) -> np.ndarray:
     if dtype.startswith("m"):
         return pd.to_timedelta(values).to_numpy().astype(dtype)
     if values.dtype.kind == "M":
-        return pd.to_datetime(values, utc=True).tz_localize(None).to_numpy().astype(dtype)
+        stamps = pd.DatetimeIndex(pd.to_datetime(values, utc=True))  # of Arrow they are no index
+        return stamps.tz_localize(None).to_numpy().astype(dtype)
     return np.array([_utc(v) for v in values], dtype=dtype)
 
 

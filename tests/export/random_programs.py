@@ -19,6 +19,7 @@ from stackens.export.program import (
     Elementwise,
     Graph,
     Program,
+    Ramps,
     Reduce,
     Softmax,
     Trees,
@@ -106,7 +107,7 @@ def _rounding(program: Program) -> list[np.ndarray]:
         if isinstance(node, Dense) and node.weights.dtype == np.float32:
             error = 1e-5
         inexact = (
-            isinstance(node, (Dense, Softmax))
+            isinstance(node, (Dense, Ramps, Softmax))
             or (isinstance(node, (Elementwise, Arithmetic)) and _rounds(node.function))
             or (isinstance(node, Reduce) and node.function == "sum")
         )
@@ -299,6 +300,14 @@ class _Maker:
         source = self._narrow(self._pick())
         edges = self._edges(source, int(self.rng.integers(1, 30)))
         self._keep(self.graph.count(source, np.sort(np.append(edges, edges[:1]))), exact=True)
+
+    def _add_ramps(self) -> None:
+        source, n = self._pick(), int(self.rng.integers(1, 20))
+        column = self.rng.integers(0, self.graph.width(source), n)
+        left = self.rng.normal(size=n).round(1)
+        slope = 10.0 ** self.rng.uniform(-2, 7, n)
+        weights = self.rng.normal(size=(n, int(self.rng.integers(1, 5)))) / n
+        self._keep(self.graph.ramps(source, column, left, slope, weights), exact=False)
 
     def _add_trees(self) -> None:
         self._keep(self.graph.add(self._random_trees(self._pick())), exact=True)

@@ -152,6 +152,7 @@ def test_names_of_a_frame_that_lightgbm_changed_come_back(tmp_path):
     ("model", "path", "error", "match"),
     [
         (TREE, "tree.pkl", ExportError, "must end in '.py'.*'tree.py'"),
+        (TREE, "tree.PY", ExportError, "must end in '.py'.*'tree.py'"),
         (TREE, "class.py", ExportError, "must be an identifier.*'class.py'"),
         (TREE, "my-tree.py", ExportError, "must be an identifier"),
         (TREE, "nowhere/tree.py", ExportError, "folder of the file must exist"),

@@ -7,7 +7,14 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from stackens.exceptions import ExportError
-from stackens.export._manifest import FORMAT, Manifest, installed_versions, manifest_of
+from stackens.export._manifest import (
+    FORMAT,
+    Manifest,
+    installed_versions,
+    manifest_of,
+    require_unchanged,
+    sealed,
+)
 from stackens.export.program import Graph
 
 
@@ -70,6 +77,30 @@ def test_damage_and_newer_formats_are_told():
     for broken in damaged:
         with pytest.raises(ExportError, match=r"manifest of model\.py must be whole"):
             Manifest.from_json(broken, "model.py")
+
+
+def test_a_sealed_file_shows_every_change():
+    # a column may have the name of the hash's place
+    code = b'columns = [\'"sha256":"' + b"0" * 64 + b"\"'] # " + _manifest().to_json().encode()
+    content = sealed(code)
+    assert len(content) == len(code)
+    assert content.startswith(code[:80])
+    require_unchanged(content, "model.py", is_text=True)
+    assert sealed(code) == content
+    for place in range(0, len(content), 7):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        if bytes(changed).rfind(b'"sha256":"') == content.rfind(b'"sha256":"'):
+            with pytest.raises(ExportError, match=r"model\.py, which was changed"):
+                require_unchanged(bytes(changed), "model.py", is_text=True)
+
+
+def test_ends_of_lines_count_in_binary_files_only():
+    content = sealed(b"one\ntwo " + _manifest().to_json().encode())
+    other = content.replace(b"\n", b"\r\n")
+    require_unchanged(other, "model.py", is_text=True)
+    with pytest.raises(ExportError, match="changed"):
+        require_unchanged(other, "model.onnx", is_text=False)
 
 
 def test_labels_must_be_plain():

@@ -8,9 +8,20 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.cross_decomposition import PLSRegression
 from sklearn.datasets import load_iris
-from sklearn.ensemble import IsolationForest, RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, SGDClassifier
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+)
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
@@ -54,6 +65,19 @@ def test_a_classifier_answers_with_probabilities(model, y):
     assert (program.response, program.n_outputs) == ("probabilities", len(np.unique(y)))
     assert program.classes.tolist() == np.unique(y).tolist()
     np.testing.assert_allclose(answers(program), model.predict_proba(X), rtol=1e-12)
+
+
+def test_one_class_has_a_probability_of_one():
+    program = program_of(DecisionTreeClassifier().fit(X, np.full(len(X), 7)))
+    assert (program.response, program.classes.tolist()) == ("probabilities", [7])
+    assert answers(program).tolist() == [[1.0]] * len(X)
+
+
+@pytest.mark.parametrize("model", [HistGradientBoostingClassifier(max_iter=2), RidgeClassifier()])
+def test_one_class_without_a_probability_of_one_is_refused(model):
+    model.fit(X, np.zeros(len(X)))
+    with pytest.raises(ExportError, match=r"one class must .* two classes or more"):
+        program_of(model)
 
 
 @pytest.mark.parametrize("y", [Y, TWO])

@@ -329,7 +329,7 @@ EXACT = {
 }
 REFUSED = {
     linear_trees: "linear_tree=False",
-    objective_of_ones_own: "objective is a function",
+    objective_of_ones_own: "a function as objective",
     weighted_median: "weighted median",
 }
 fitted = cache(lambda case: case())

@@ -91,6 +91,15 @@ def test_one_moment_has_the_same_parts_however_it_is_stored():
         np.testing.assert_array_equal(other, read[0])
 
 
+def test_moments_of_arrow():
+    pa = pytest.importorskip("pyarrow")
+    stamps = pd.to_datetime(["2020-01-01 00:30", None])
+    for zone in (None, "UTC"):
+        values = pd.array(stamps.tz_localize(zone), dtype=pd.ArrowDtype(pa.timestamp("us", zone)))
+        read = reading.numbers(values, "datetime", "t")
+        np.testing.assert_array_equal(read, reading.numbers(stamps.to_numpy(), "datetime", "t"))
+
+
 def test_durations_are_seconds():
     polars = pytest.importorskip("polars")
     values = [dt.timedelta(hours=1), None, dt.timedelta(microseconds=-500_000)]

@@ -33,13 +33,37 @@ _SHOWN = 3_000  # characters of what the compiler says
 
 
 def find_compiler() -> list[str] | None:
-    """Return the command of a C compiler: CC, the one that built Python, or a usual name."""
-    named = [os.environ.get("CC"), sysconfig.get_config_var("CC"), "cc", "gcc", "clang"]
-    for command in filter(None, named):
+    """Return the command of a C compiler: CC, or else the one that built Python, or a usual name.
+
+    Raises
+    ------
+    ExportError
+        If the environment variable CC names none.
+    """
+    wanted = os.environ.get("CC", "").strip()
+    if wanted:
+        return _named_compiler(wanted)
+    for command in filter(None, [sysconfig.get_config_var("CC"), "cc", "gcc", "clang"]):
         words = shlex.split(command)
         if words and shutil.which(words[0]) is not None:
             return words
     return None
+
+
+def _named_compiler(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ExportError(
+            f"The environment variable CC must be a command. Got {command!r}: {error}. Correct it, "
+            "or unset it."
+        ) from error
+    if shutil.which(words[0]) is None:
+        raise ExportError(
+            f"The environment variable CC must name a C compiler. Got {command!r}, and there is no "
+            f"{words[0]!r}. Correct it, or unset it."
+        )
+    return words
 
 
 def compile_extension(path: str | Path, folder: str | Path | None = None) -> Path:
@@ -81,6 +105,8 @@ def compile_extension(path: str | Path, folder: str | Path | None = None) -> Pat
             _build_with_setuptools(path, name, built)
         else:
             _build(path, name, built)
+        if not built.is_file():
+            raise _failed(path, "the compiler", "no error, and no file")
         os.replace(built, goal)
     return goal
 

@@ -78,8 +78,8 @@ def open_c(path: str | Path) -> CRunner:
     # newer file of the same name would never be seen.
     folder = Path(tempfile.mkdtemp(prefix="stackens-"))
     try:
-        if path.suffix == ".c":
-            source = folder / (path.name if path.stem.isidentifier() else "model.c")
+        if path.suffix.lower() == ".c":
+            source = folder / (f"{path.stem}.c" if path.stem.isidentifier() else "model.c")
             copy = compile_extension(shutil.copyfile(path, source))
         else:
             copy = Path(shutil.copyfile(path, folder / path.name))

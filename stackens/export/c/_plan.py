@@ -24,6 +24,7 @@ from stackens.export.program import (
     Node,
     Numbers,
     Program,
+    Ramps,
     Reduce,
     Select,
     Trees,
@@ -35,7 +36,7 @@ __all__ = ["Plan", "is_run", "plan_of", "scratch_of_trees"]
 _CHEAP = (Constant, Numbers, Select)
 _FUNCTIONS = (Arithmetic, Choose, Count, Elementwise, Interpolate)
 # Steps that go through the matrix of their source in their own way.
-_NEED_A_MATRIX = (Argmax, Dense)
+_NEED_A_MATRIX = (Argmax, Dense, Ramps)
 # Steps that read each number of a source once, from the first column to the last.
 _LOOPS = (*_FUNCTIONS, Concatenate, Reduce, WeightedSum)
 _DEEPEST = 8  # expressions within expressions

@@ -19,7 +19,7 @@ def rows_in_python(rows):
     dtype = getattr(rows, "dtype", None)
     if getattr(dtype, "kind", "") in tuple("biuf") and not hasattr(rows, "index"):
         shape = rows.shape
-        if len(shape) in (1, 2) and shape[-1] == len(INPUT) and not HAS_CATEGORIES:
+        if len(shape) in (1, 2) and shape[-1] == len(INPUT) and ALL_NUMBERS:
             return rows.astype("float64", order="C"), len(shape) == 1
     return rows_of(rows, INPUT, NAMED, READ)
 
@@ -40,7 +40,7 @@ def finished(data, n_rows, as_labels):
         return _finished_without_numpy(data, n_rows, as_labels)
     answers = numpy.frombuffer(data, dtype=numpy.float64).reshape(n_rows, N_OUTPUTS)
     if as_labels and CLASSES is not None:
-        best = answers[:, 0] > 0 if N_OUTPUTS == 1 else answers.argmax(axis=1)
+        best = answers[:, 0] > 0 if BY_SIGN else answers.argmax(axis=1)
         return numpy.array(CLASSES, dtype=LABEL_TYPE)[best.astype(int)]
     return answers[:, 0] if ONE_NUMBER else answers
 
@@ -49,7 +49,7 @@ def _finished_without_numpy(data, n_rows, as_labels):
     flat = memoryview(data).cast("d").tolist() if n_rows else []
     answers = [flat[i * N_OUTPUTS : (i + 1) * N_OUTPUTS] for i in range(n_rows)]
     if as_labels and CLASSES is not None:
-        if N_OUTPUTS == 1:
+        if BY_SIGN:
             return [CLASSES[answer[0] > 0] for answer in answers]
         return [CLASSES[max(range(N_OUTPUTS), key=answer.__getitem__)] for answer in answers]
     return [answer[0] for answer in answers] if ONE_NUMBER else answers
@@ -57,7 +57,7 @@ def _finished_without_numpy(data, n_rows, as_labels):
 
 READ = row_reader(INPUT)
 COLUMN_READERS = [READERS[kind] for _, kind in INPUT]
-HAS_CATEGORIES = any(kind == "category" for _, kind in INPUT)
+ALL_NUMBERS = not {kind for _, kind in INPUT} & {"category", "datetime"}
 '''
 
 
@@ -72,6 +72,7 @@ def python_part(program: Program) -> str:
         "NAMED": program.named,
         "N_OUTPUTS": program.n_outputs,
         "ONE_NUMBER": is_one_number(program),
+        "BY_SIGN": program.decides_by_sign,
         "CLASSES": None if classes is None else classes.tolist(),
         "LABEL_TYPE": None if classes is None else classes.dtype.str,
         "BEHIND": [] if program.refused is None else columns_behind(program, program.refused),

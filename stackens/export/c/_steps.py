@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,14 @@ import numpy as np
 from stackens.export.c._expressions import ARITHMETIC, Expressions
 from stackens.export.c._forest import forest_of, walker
 from stackens.export.c._literals import number
+from stackens.export.c._products import write_dense, write_ramps
 from stackens.export.program import (
     Argmax,
     Concatenate,
     Dense,
     Lookup,
     Node,
+    Ramps,
     Reduce,
     Softmax,
     Sort,
@@ -30,7 +30,6 @@ __all__ = ["Steps", "write_steps"]
 
 _PER_FUNCTION = 40  # steps in one C function: compilers slow down on long ones
 _SPARSE_FROM = 16  # columns of a lookup table that may be kept as its numbers other than 0
-_SKIP_FROM = 256  # inputs of a matrix product, most of which are 0 then: places of categories
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,8 @@ def write_steps(x: Expressions) -> Steps:
         functions.append(
             f"static void {name}(size_t n, size_t room, const double *x, const int32_t *k,\n"
             "    double *s, int32_t *w, double *out)\n{\n    size_t r, j;\n"
-            f"    (void)room, (void)x, (void)k, (void)s, (void)w, (void)out, (void)j;\n{body}}}\n"
+            "    (void)room, (void)x, (void)k, (void)s, (void)w, (void)out, (void)r, (void)j;\n"
+            f"{body}}}\n"
         )
         calls.append(f"{name}(n, room, x, k, s, w, out);")
     codes_width = max((1 + _n_looked_up(trees) for trees in x.program.trees()), default=0)
@@ -170,33 +170,6 @@ def _lookup(x: Expressions, i: int, node: Lookup) -> str:
     )
 
 
-def _dense(x: Expressions, i: int, node: Dense) -> str:
-    n_in, width = node.weights.shape
-    c_type = "float" if node.weights.dtype == np.float32 else "double"
-    strip = next((size for size in (8, 16, 32) if width <= size), 32)
-    skip = n_in >= _SKIP_FROM and width > 4
-    file, name = "dense.c", f"dense_{c_type}_{strip}{'_skip' * skip}"
-    if width <= 4:
-        file, name = "dot.c", f"dot_{c_type}"
-        weights = node.weights.T
-    else:
-        padded = np.zeros((n_in, -(-width // strip) * strip), dtype=node.weights.dtype)
-        padded[:, :width] = node.weights
-        weights = padded.reshape(n_in, -1, strip).transpose(1, 0, 2)
-
-    def kernel() -> str:
-        source = Template((files("stackens.export.c") / file).read_text(encoding="utf-8"))
-        test = "if (value == 0)\n                    continue;" if skip else ""
-        return source.substitute(name=name, type=c_type, strip=strip, skip=test)
-
-    return (
-        f"    {x.function(name, kernel)}((int)n, {x.matrix(node.source)}, "
-        f"{x.distance(node.source)}, {n_in},\n"
-        f"        {x.constant(f'w_{i}', weights)}, {x.constant(f'b_{i}', node.bias)}, "
-        f"{x.matrix(i)}, {width});\n"
-    )
-
-
 def _trees(x: Expressions, i: int, node: Trees) -> str:
     forest = forest_of(node)
     kind = "_of_sets" if forest.has_sets else ""
@@ -241,8 +214,9 @@ def _trees(x: Expressions, i: int, node: Trees) -> str:
 _WRITERS: dict[type[Node], Callable[[Expressions, int, Any], str]] = {
     Argmax: _argmax,
     Concatenate: _concatenate,
-    Dense: _dense,
+    Dense: write_dense,
     Lookup: _lookup,
+    Ramps: write_ramps,
     Reduce: _reduce,
     Softmax: _in_place,
     Sort: _in_place,

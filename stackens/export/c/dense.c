@@ -8,12 +8,21 @@ STACKENS_WIDE static void $name(int n_rows, const double *x, int x_width, int n_
         for (c = 0; c < width; c += $strip) {
             const int n = width - c < $strip ? width - c : $strip;
             $type sum[$strip] = {0};
+#ifdef STACKENS_LANES
+            $begin
             for (i = 0; i < n_in; i++, w += $strip) {
                 const $type value = ($type)x[i];
-                $skip
+                const lanes_$type values = $values;
+                $add
+            }
+            $end
+#else
+            for (i = 0; i < n_in; i++, w += $strip) {
+                const $type value = ($type)x[i];
                 for (j = 0; j < $strip; j++)
                     sum[j] += value * w[j];
             }
+#endif
             for (j = 0; j < n; j++)
                 out[c + j] = (double)(sum[j] + bias[c + j]);
         }

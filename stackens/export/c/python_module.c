@@ -214,15 +214,29 @@ static PyObject *list_columns(void)
     return list;
 }
 
+/* The text of the Python part; C99 knows no string as long as that. */
+static PyObject *joined_source(void)
+{
+    PyObject *bytes = PyBytes_FromString("");
+    size_t i;
+    for (i = 0; i < sizeof(python_source) / sizeof(python_source[0]) && bytes != NULL; i++)
+        PyBytes_ConcatAndDel(&bytes, PyBytes_FromString(python_source[i]));
+    return bytes;
+}
+
 /* Run the Python part in a namespace of its own, and keep what is needed of it. */
 static int run_python(PyObject *namespace, PyObject *input)
 {
-    PyObject *done, *found;
+    PyObject *source, *done, *found;
     int i;
     if (PyDict_SetItemString(namespace, "__builtins__", PyEval_GetBuiltins()) < 0 ||
         PyDict_SetItemString(namespace, "INPUT", input) < 0)
         return -1;
-    done = PyRun_String(python_source, Py_file_input, namespace, namespace);
+    source = joined_source();
+    if (source == NULL)
+        return -1;
+    done = PyRun_String(PyBytes_AS_STRING(source), Py_file_input, namespace, namespace);
+    Py_DECREF(source);
     if (done == NULL)
         return -1;
     Py_DECREF(done);
@@ -274,8 +288,14 @@ static int start_module(PyObject *module)
     return failed ? -1 : 0;
 }
 
+#if defined(__GNUC__)
+#define SLOT(function) __extension__(void *)function /* as Python wants it, which C99 does not */
+#else
+#define SLOT(function) (void *)function
+#endif
+
 static PyModuleDef_Slot slots[] = {
-    {Py_mod_exec, (void *)start_module},
+    {Py_mod_exec, SLOT(start_module)},
     {0, NULL},
 };
 

@@ -117,12 +117,14 @@ static int read_other_number(PyObject *value, int column, double *number)
     return *number == -1.0 && PyErr_Occurred() ? -1 : 0;
 }
 
-static int read_value(PyObject *value, int column, double *numbers, int32_t *codes)
+/* Where Python has read the values already, `is_read`, moments are numbers; else those are none. */
+static int read_value(PyObject *value, int column, int is_read, double *numbers, int32_t *codes)
 {
     const int place = columns[column].place;
+    const int may_be_number = is_read || columns[column].kind != MOMENT;
     if (columns[column].kind == CATEGORY)
         return read_category(value, column, &codes[place]);
-    if (PyFloat_Check(value)) {
+    if (PyFloat_Check(value) && may_be_number) {
         numbers[place] = PyFloat_AS_DOUBLE(value);
         return 0;
     }
@@ -134,7 +136,7 @@ static int read_value(PyObject *value, int column, double *numbers, int32_t *cod
         numbers[place] = NAN;
         return 0;
     }
-    if (PyLong_Check(value)) {
+    if (PyLong_Check(value) && may_be_number) {
         numbers[place] = PyLong_AsDouble(value);
         if (numbers[place] != -1.0 || !PyErr_Occurred())
             return 0;
@@ -145,13 +147,14 @@ static int read_value(PyObject *value, int column, double *numbers, int32_t *cod
 
 /* --- rows: 1 where they have no form that is known here, and Python must read them --- */
 
-static int read_list(PyObject *row, double *numbers, int32_t *codes)
+static int read_list(PyObject *row, int is_read, double *numbers, int32_t *codes)
 {
     int column;
     for (column = 0; column < N_COLUMNS; column++) {
         if (PySequence_Fast_GET_SIZE(row) != N_COLUMNS) /* also if a value's reader changes it */
             return 1;
-        if (read_value(PySequence_Fast_GET_ITEM(row, column), column, numbers, codes) < 0)
+        if (read_value(
+                PySequence_Fast_GET_ITEM(row, column), column, is_read, numbers, codes) < 0)
             return -1;
     }
     return 0;
@@ -169,7 +172,7 @@ static int read_dict(PyObject *row, double *numbers, int32_t *codes)
         value = PyDict_GetItemWithError(row, names[column]);
         if (value == NULL)
             return PyErr_Occurred() ? -1 : 1;
-        if (read_value(value, column, numbers, codes) < 0)
+        if (read_value(value, column, 0, numbers, codes) < 0)
             return -1;
     }
     return 0;
@@ -180,14 +183,14 @@ static int is_plain_row(PyObject *row)
     return PyDict_CheckExact(row) || PyList_CheckExact(row) || PyTuple_CheckExact(row);
 }
 
-static int read_plain_row(PyObject *row, double *numbers, int32_t *codes)
+static int read_plain_row(PyObject *row, int is_read, double *numbers, int32_t *codes)
 {
     if (PyDict_CheckExact(row))
         return read_dict(row, numbers, codes);
-    return is_plain_row(row) ? read_list(row, numbers, codes) : 1;
+    return is_plain_row(row) ? read_list(row, is_read, numbers, codes) : 1;
 }
 
-static int read_rows(PyObject *rows, struct table *t)
+static int read_rows(PyObject *rows, int is_read, struct table *t)
 {
     Py_ssize_t i;
     const Py_ssize_t n = PySequence_Fast_GET_SIZE(rows);
@@ -198,7 +201,8 @@ static int read_rows(PyObject *rows, struct table *t)
             return 1;
         row = PySequence_Fast_GET_ITEM(rows, i);
         Py_INCREF(row);
-        answer = read_plain_row(row, t->numbers + i * N_NUMBERS, t->codes + i * N_CATEGORIES);
+        answer = read_plain_row(
+            row, is_read, t->numbers + i * N_NUMBERS, t->codes + i * N_CATEGORIES);
         Py_DECREF(row);
     }
     return answer;
@@ -210,7 +214,7 @@ static int read_buffer(PyObject *rows, struct table *t, int *one)
     Py_buffer view;
     Py_ssize_t i, j, n;
     int answer = 1;
-    if (N_CATEGORIES > 0 || !PyObject_CheckBuffer(rows) || PyBytes_Check(rows))
+    if (!ALL_NUMBERS || !PyObject_CheckBuffer(rows) || PyBytes_Check(rows))
         return 1;
     if (PyObject_GetBuffer(rows, &view, PyBUF_STRIDES | PyBUF_FORMAT) < 0) {
         PyErr_Clear();
@@ -251,7 +255,7 @@ static int read_others(PyObject *rows, struct table *t, int *one)
         return -1;
     }
     if (PyList_CheckExact(listed))
-        answer = read_rows(listed, t);
+        answer = read_rows(listed, 1, t);
     else {
         int other;
         answer = read_buffer(listed, t, &other);
@@ -279,12 +283,12 @@ static int read_table(PyObject *rows, struct table *t, int *one)
         PyObject *first = n > 0 ? PySequence_Fast_GET_ITEM(rows, 0) : NULL;
         if (first != NULL && is_plain_row(first)) {
             *one = 0;
-            answer = read_rows(rows, t);
+            answer = read_rows(rows, 0, t);
         } else if (first != NULL && (PyFloat_CheckExact(first) || PyUnicode_CheckExact(first) ||
                                      PyLong_CheckExact(first) || first == Py_None)) {
             answer = make_room(t, 1) < 0
                 ? -1
-                : read_list(rows, t->numbers, t->codes);
+                : read_list(rows, 0, t->numbers, t->codes);
         }
     } else {
         answer = read_buffer(rows, t, one);

@@ -25,6 +25,16 @@
 #pragma GCC optimize("fp-contract=off")
 #endif
 
+/* GCC (seen with 12) makes vectors of "condition ? table[j] : x" with masked loads, where the
+   processor has these, and mixes the numbers up. Matrix products have nothing of the kind. */
+#if defined(__GNUC__) && !defined(__clang__) && \
+    (defined(__AVX__) || defined(__ARM_FEATURE_SVE) || defined(__riscv_vector))
+#pragma GCC optimize("no-tree-loop-vectorize", "no-tree-slp-vectorize")
+#define STACKENS_VECTORS __attribute__((optimize("tree-loop-vectorize", "tree-slp-vectorize")))
+#else
+#define STACKENS_VECTORS
+#endif
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define STACKENS_NO_CLONES
@@ -35,11 +45,21 @@
 #if defined(__has_attribute)
 #if __has_attribute(target_clones) && defined(__x86_64__) && defined(__linux__) && \
     defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(STACKENS_NO_CLONES)
-#define STACKENS_WIDE __attribute__((target_clones("avx2", "default")))
+#define STACKENS_WIDE STACKENS_VECTORS __attribute__((target_clones("avx2", "default")))
 #endif
 #endif
 #ifndef STACKENS_WIDE
-#define STACKENS_WIDE
+#define STACKENS_WIDE STACKENS_VECTORS
+#endif
+
+/* Where the compiler has vectors, products are written with them: as they stand, they need neither
+   -O3 nor luck. Sums have the same order without. */
+#if (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 5)) && \
+    !defined(__INTEL_COMPILER) && !defined(__PGI) && !defined(STACKENS_NO_LANES)
+#define STACKENS_LANES
+typedef double lanes_double __attribute__((vector_size(32), aligned(8), may_alias));
+typedef float lanes_float __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int64_t lanes_long __attribute__((vector_size(32)));
 #endif
 
 #ifndef STACKENS_PREFIX

@@ -23,13 +23,16 @@ from stackens.export.program import (
     Lookup,
     Node,
     Numbers,
+    Pieces,
     Program,
+    Ramps,
     Reduce,
     Select,
     Softmax,
     Sort,
     Trees,
     WeightedSum,
+    pieces_of,
 )
 
 __all__ = ["batch_function", "constants", "plain_constants"]
@@ -78,12 +81,16 @@ def constants(i: int, node: Node, program: Program) -> dict[str, str]:
             weights += ".astype(float)"
         bias = array_literal(node.bias.astype(np.float64))
         return {f"WEIGHTS_{i}": weights, f"BIAS_{i}": bias}
+    if isinstance(node, Ramps):
+        parts = (node.column, node.left, node.slope, node.weights)
+        lines = [f"    {array_literal(part)}," for part in parts]
+        return {f"RAMPS_{i}": "\n".join(["(", *lines, ")"])}
     if isinstance(node, Constant):
         return {f"VALUES_{i}": array_literal(node.values)}
-    return plain_constants(i, node)
+    return plain_constants(i, node, program)
 
 
-def plain_constants(i: int, node: Node) -> dict[str, str]:
+def plain_constants(i: int, node: Node, program: Program) -> dict[str, str]:
     """Return the same for steps on plain numbers, which hold their other numbers themselves."""
     if isinstance(node, Lookup):
         rows = [
@@ -97,7 +104,23 @@ def plain_constants(i: int, node: Node) -> dict[str, str]:
         return {f"X_{i}": _floats(node.x), f"Y_{i}": _floats(node.y)}
     if isinstance(node, Count):
         return {f"EDGES_{i}": _floats(node.edges)}
+    if isinstance(node, Ramps):
+        return {f"RAMPS_{i}": _ramps_as_text(pieces_of(program, node))}
     return {}
+
+
+def _ramps_as_text(pieces: Pieces) -> str:
+    """Write for each column its knots, and left, slope, base and rise of each piece."""
+    ends = [*pieces.start.tolist(), len(pieces.left)]
+    lines = ["["]
+    for knots, first, last in zip(pieces.knots, ends, ends[1:]):  # noqa: B905
+        lines.append(f"    ({_floats(knots)}, [")
+        for place in range(first, last):
+            rows = (sequence_literal(r[place], "()") for r in (pieces.base, pieces.rise))
+            ends_of = f"{literal(pieces.left[place])}, {literal(pieces.slope[place])}"
+            lines.append(f"        ({ends_of}, {', '.join(rows)}),")
+        lines.append("    ]),")
+    return "\n".join([*lines, "]"])
 
 
 def _argument(value: Any) -> str:
@@ -178,6 +201,7 @@ _STEPS: dict[type[Node], Callable[[Program, int, Any, set[int]], str]] = {
     Interpolate: lambda p, i, n, _: f"interpolate_rows(m{n.source}, X_{i}, Y_{i})",
     Lookup: lambda p, i, n, _: f"lookup(columns[{n.column}], PLACES_{i}, ROWS_{i})",
     Numbers: _numbers,
+    Ramps: lambda p, i, n, _: f"ramp_sums(m{n.source}, *RAMPS_{i})",
     Reduce: _reduce,
     Select: lambda p, i, n, _: f"m{n.source}[:, {_places(n.columns)}]",
     Softmax: lambda p, i, n, _: f"softmax_rows(m{n.source})",

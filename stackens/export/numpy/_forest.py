@@ -15,7 +15,8 @@ from stackens.export.numpy._branches import expression
 __all__ = ["Forest"]
 
 _PAIRS = 1 << 15  # of a tree and a row, that are followed at once: few enough for the cache
-_COMPILED_LEAVES = 40_000  # more take too long to compile: about 15 microseconds each
+# More take too long to compile, 15 to 30 microseconds each, for rows that then take half the time.
+_COMPILED_LEAVES = 10_000
 _COMPILED_DEPTH = 60  # Python refuses expressions that are nested much deeper
 
 

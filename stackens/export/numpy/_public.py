@@ -163,7 +163,7 @@ def _public(program: Program, numpy: bool) -> list[str]:
     if program.response == "values":
         what = "the predicted value" if program.one_target else "the predicted values"
         return [_numbers(_PREDICT, what, program.one_target, n, numpy)]
-    if n == 1:
+    if program.decides_by_sign:
         best, best_rows = "int(answers[0][0] > 0)", "(answers[:, 0] > 0).astype(int)"
         plain = "int(answer[0] > 0)"
     else:

@@ -37,6 +37,7 @@ from stackens.export.program import (
     Node,
     Numbers,
     Program,
+    Ramps,
     Reduce,
     Select,
     Softmax,
@@ -170,6 +171,8 @@ class _RowCode:
             return (wide or node.width > _WIDE) and node.width > 4
         if isinstance(node, (Concatenate, Select)):
             return wide
+        if isinstance(node, Ramps):
+            return True
         return isinstance(node, Lookup) and node.width > _WIDE // 2
 
     def _array_step(self, i: int, node: Any) -> str:
@@ -177,6 +180,8 @@ class _RowCode:
             return f"ROWS_{i}[{self._place(i, node)}]"
         if isinstance(node, Dense):
             return f"{self.array(node.source)} @ WEIGHTS_{i} + BIAS_{i}"
+        if isinstance(node, Ramps):
+            return f"ramp_sums({self.array(node.source, True)}, *RAMPS_{i})"
         if isinstance(node, Elementwise):
             return ELEMENTWISE[node.function].format(self.array(node.source))
         if isinstance(node, Arithmetic):
@@ -321,6 +326,11 @@ class _RowCode:
             self.line(f"{name} = (\n{body}\n)")
         return [name]
 
+    def _ramps(self, i: int, node: Ramps) -> list[str]:
+        xs = self.atoms(node.source)
+        values = listed([xs[column] for column in np.unique(node.column)], "()")
+        return self.unpacked(i, f"ramps({values}, RAMPS_{i})")
+
     def _softmax(self, i: int, node: Softmax) -> list[str]:
         return self.unpacked(i, f"softmax({self.sequence(node.source)})")
 
@@ -369,6 +379,7 @@ _STEPS: dict[type[Node], Callable[[_RowCode, int, Any], list[str]]] = {
     Interpolate: _RowCode._interpolate,
     Lookup: _RowCode._lookup,
     Numbers: _RowCode._numbers,
+    Ramps: _RowCode._ramps,
     Reduce: _RowCode._reduce,
     Select: _RowCode._select,
     Softmax: _RowCode._softmax,

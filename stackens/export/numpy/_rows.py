@@ -129,7 +129,7 @@ def _read(values: Any, name: str, kind: str) -> np.ndarray:
     if isinstance(values, list):
         return _read_objects(values, name, kind)
     letter = values.dtype.kind
-    if letter in "biuf" and kind != "category":
+    if letter in "biuf" and kind in ("number", "timedelta"):
         return values.astype(np.float64, copy=False)
     if letter == "M" and kind == "datetime":
         return _since_epoch(values.astype("M8[us]"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from math import inf, nan
 
@@ -26,6 +26,7 @@ __all__ = [
     "maximum",
     "minimum",
     "power",
+    "ramps",
     "round_single",
     "sigmoid",
     "sign",
@@ -171,3 +172,14 @@ def interpolate(value: float, x: Sequence[float], y: Sequence[float]) -> float:
 def count(value: float, edges: Sequence[float]) -> float:
     """Count the edges that are at most a value."""
     return float(bisect_right(edges, value)) if value == value else nan
+
+
+def ramps(values: Sequence[float], columns: Sequence[tuple[Sequence, Sequence]]) -> list[float]:
+    """Add a piecewise linear function of each value: its knots, and the pieces around them."""
+    sums: list[float] = []
+    for value, (knots, pieces) in zip(values, columns):  # noqa: B905
+        left, slope, base, rise = pieces[bisect_left(knots, value)]
+        share = minimum(maximum((value - left) * slope, 0.0), 1.0)
+        terms = [start + share * more for start, more in zip(base, rise)]  # noqa: B905
+        sums = [x + y for x, y in zip(sums, terms)] if sums else terms  # noqa: B905
+    return sums

@@ -46,7 +46,7 @@ def definitions(code: str, modules: Sequence[ModuleType]) -> tuple[list[str], li
     needed = _names_in(ast.parse(code))
     new = set(needed)
     while new:
-        found = (_names_in(statements[name][1]) for name in new if name in statements)
+        found = (_names_in_statement(statements[name][1]) for name in new if name in statements)
         new = set().union(*found) - needed
         needed |= new
     chosen = {id(s): (text, s) for name, (text, s) in statements.items() if name in needed}
@@ -98,6 +98,11 @@ def _names_in(tree: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in types}
 
 
+@cache
+def _names_in_statement(statement: ast.stmt) -> set[str]:
+    return _names_in(statement)
+
+
 def _annotations(tree: ast.AST) -> list[ast.expr]:
     found: list[ast.expr | None] = []
     for node in ast.walk(tree):
@@ -108,6 +113,7 @@ def _annotations(tree: ast.AST) -> list[ast.expr]:
     return [annotation for annotation in found if annotation is not None]
 
 
+@cache
 def _untyped(text: str, statement: ast.stmt) -> str:
     """Return the text of a statement, its comments included, without types."""
     lines = text.encode().splitlines(keepends=True)

@@ -19,6 +19,7 @@ __all__ = [
     "error_function",
     "interpolate_rows",
     "lookup",
+    "ramp_sums",
     "reduce_columns",
     "round_to_single",
     "side_by_side",
@@ -28,9 +29,15 @@ __all__ = [
 ]
 
 
-def unpack(dtype: str, shape: Sequence[int], text: str) -> np.ndarray:
-    """Read an array from compressed bytes, written in base64."""
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype=dtype).reshape(shape)
+def unpack(dtype: str, shape: Sequence[int], text: str, in_planes: bool = False) -> np.ndarray:
+    """Read an array from compressed bytes, written in base64.
+
+    Planes hold the first bytes of all numbers, then the second ones, and so on.
+    """
+    data = zlib.decompress(base64.b64decode(text))
+    if in_planes:
+        data = np.frombuffer(data, np.uint8).reshape(np.dtype(dtype).itemsize, -1).T.tobytes()
+    return np.frombuffer(data, dtype=dtype).reshape(shape)
 
 
 def lookup(values: np.ndarray, places: dict[Any, int], rows: np.ndarray) -> np.ndarray:
@@ -66,6 +73,17 @@ def reduce_columns(combine: np.ufunc, x: np.ndarray) -> np.ndarray:
     for j in range(1, x.shape[1]):
         total = combine(total, x[:, j : j + 1])
     return total
+
+
+def ramp_sums(
+    x: np.ndarray, column: np.ndarray, left: np.ndarray, slope: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Add ramps of the columns of a row, or of rows, each times its row of weights."""
+    shares = x.take(column, axis=-1)
+    shares -= left
+    shares *= slope
+    shares.clip(0.0, 1.0, out=shares)
+    return shares @ weights
 
 
 def softmax_rows(x: np.ndarray) -> np.ndarray:

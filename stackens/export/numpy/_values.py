@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 __all__ = ["READERS", "is_one_row", "row_reader", "row_values", "rows_of"]
 
 # Of pandas; its types are known by name, so that it need not be there.
 _MISSING_TYPES = ("NAType", "NaTType")
+_TEXT_TYPES = ("Period",)
 _FLOATS = {float}
+_SINGLE = {float, str, int, bool, type(None)}
 
 
 def read_number(value: Any, name: str) -> float:
@@ -47,6 +49,8 @@ def read_category(value: Any, name: str) -> str | None:
         return None
     if isinstance(value, bytes):
         return value.decode(errors="backslashreplace")
+    if type(value).__name__ in _TEXT_TYPES:
+        return str(value)
     kind = _dtype_kind(value)
     if kind == "b" or isinstance(value, bool):
         return str(bool(value))
@@ -77,7 +81,17 @@ def read_datetime(value: Any, name: str) -> float:
         return float(moment - _microseconds(value.utcoffset() or datetime.timedelta()))
     if _dtype_kind(value) == "M":
         return math.nan if value != value else float(int(value.astype("M8[us]").astype("i8")))
-    return _number_or_advice(value, name, "moments", "a datetime or text in ISO form")
+    try:
+        number = read_number(value, name)
+    except ValueError:
+        number = 0.0
+    if number != number:
+        return number
+    raise ValueError(
+        f"Column {name!r} must hold moments. Got {value!r:.100} of type {type(value).__name__}. "
+        "Give a datetime or text in ISO form (a number does not say its unit), or None where it "
+        "is missing."
+    )
 
 
 def read_timedelta(value: Any, name: str) -> float:
@@ -88,7 +102,14 @@ def read_timedelta(value: Any, name: str) -> float:
         return _microseconds(value) / 1e6
     if _dtype_kind(value) == "m":
         return math.nan if value != value else int(value.astype("m8[us]").astype("i8")) / 1e6
-    return _number_or_advice(value, name, "durations", "a timedelta or a number of seconds")
+    try:
+        return read_number(value, name)
+    except ValueError:
+        raise ValueError(
+            f"Column {name!r} must hold durations. Got {value!r:.100} of type "
+            f"{type(value).__name__}. Give a timedelta or a number of seconds, or None where it is "
+            "missing."
+        ) from None
 
 
 # How a value of each kind of column is read.
@@ -126,16 +147,6 @@ def _iso_moment(text: str, name: str) -> datetime.datetime:
         ) from None
 
 
-def _number_or_advice(value: Any, name: str, what: str, advice: str) -> float:
-    try:
-        return read_number(value, name)
-    except ValueError:
-        raise ValueError(
-            f"Column {name!r} must hold {what}. Got {value!r:.100} of type "
-            f"{type(value).__name__}. Give {advice}, or None where it is missing."
-        ) from None
-
-
 # ------------------------------------------------------------------ rows
 
 
@@ -146,6 +157,8 @@ def is_one_row(rows: Any) -> bool:
     if isinstance(rows, dict):
         return True
     dimensions = len(getattr(rows, "shape", ()))
+    if not dimensions and isinstance(rows, Mapping):
+        return True
     if dimensions not in (1, 2):
         raise TypeError(
             "Rows must be a dict, a list of values, a list of those, an array of one or two "
@@ -174,7 +187,8 @@ def row_values(
         by_name = row.to_dict()
         has_names = named and any(isinstance(name, str) for name in by_name)
         row = by_name if has_names else list(by_name.values())
-    if isinstance(row, dict):
+    is_list = isinstance(row, (list, tuple))
+    if isinstance(row, dict) or (not is_list and isinstance(row, Mapping)):
         try:
             return [row[name] for name, _ in columns]
         except KeyError:
@@ -227,7 +241,10 @@ def rows_of(
     elif hasattr(rows, "columns"):
         unread = [None] * len(rows)
         found = frame_columns(rows, columns, named)
-        lists = [unread if column is None else column.to_list() for column in found]
+        lists = [
+            unread if column is None else column.to_list() if hasattr(column, "to_list") else column
+            for column in found
+        ]
         raw = [list(values) for values in zip(*lists)]  # noqa: B905
     else:
         raw = [row_values(row, columns, f"Row {i}") for i, row in enumerate(_plain(rows))]
@@ -242,9 +259,8 @@ def row_reader(columns: Sequence[tuple[str, str]]) -> Callable[[list[Any]], list
     columns : sequence of (name, kind)
     """
     # Values of the first type are what they should be already: no call for them.
-    readers = [
-        (str if kind == "category" else float, READERS[kind], name) for name, kind in columns
-    ]
+    ready_types = {"category": str, "datetime": None}
+    readers = [(ready_types.get(kind, float), READERS[kind], name) for name, kind in columns]
 
     def read(values: list[Any]) -> list[Any]:
         return [
@@ -259,14 +275,17 @@ def row_reader(columns: Sequence[tuple[str, str]]) -> Callable[[list[Any]], list
 
 
 def frame_columns(frame: Any, columns: Sequence[tuple[str, str]], named: bool) -> list[Any]:
-    """Take the columns of a pandas or polars frame; None for one that nobody reads."""
-    present = list(frame.columns)
+    """Take the columns of a pandas, polars or Arrow frame; None for one that nobody reads."""
+    is_arrow = isinstance(getattr(frame, "column_names", None), list)
+    present = list(frame.column_names if is_arrow else frame.columns)
     if not named:
         if len(present) != len(columns):
             raise ValueError(
                 f"The frame must have {len(columns)} columns, in the order of the rows that the "
                 f"model was fitted on. Got {len(present)}. Select them."
             )
+        if is_arrow:
+            return [column.to_pylist() for column in frame.columns]
         by_place = frame.iloc if hasattr(frame, "iloc") else frame
         return [by_place[:, j] for j in range(len(columns))]
     place = _places(present)
@@ -279,7 +298,8 @@ def frame_columns(frame: Any, columns: Sequence[tuple[str, str]], named: bool) -
             f"Each column must be there once. Got {twice[0]!r} {present.count(twice[0])} times. "
             "Drop or rename the others."
         )
-    return [None if kind == "unread" else frame[place[name]] for name, kind in columns]
+    found = [None if kind == "unread" else frame[place[name]] for name, kind in columns]
+    return [v.to_pylist() if is_arrow and v is not None else v for v in found]
 
 
 def _places(names: Iterable[Any]) -> dict[Any, Any]:
@@ -292,9 +312,12 @@ def _places(names: Iterable[Any]) -> dict[Any, Any]:
 
 
 def _is_row(value: Any) -> bool:
-    if isinstance(value, (float, str)):  # quicker than to ask for a shape that is not there
+    # quicker than to ask for a shape that is not there
+    if type(value) in _SINGLE or isinstance(value, (float, str)):
         return False
-    return isinstance(value, (list, tuple, dict)) or len(getattr(value, "shape", ())) == 1
+    if isinstance(value, (list, tuple, dict)) or len(getattr(value, "shape", ())) == 1:
+        return True
+    return isinstance(value, Mapping)
 
 
 def _plain(values: Any) -> Any:

@@ -24,7 +24,7 @@ from stackens.export.numpy._literals import sequence_literal
 from stackens.export.numpy._public import glue, public_names
 from stackens.export.numpy._row_code import row_function
 from stackens.export.numpy._sources import defined_names, definitions
-from stackens.export.program import Dense, Lookup, Program, Trees
+from stackens.export.program import Dense, Lookup, Program, Ramps, Trees
 
 __all__ = ["write_numpy"]
 
@@ -112,7 +112,7 @@ def _with_numpy(program: Program, dependencies: str) -> bool:
         if isinstance(node, Trees):
             leaves += len(node.leaf)
             nested = max(nested, depth(node))
-        elif isinstance(node, Dense):
+        elif isinstance(node, (Dense, Ramps)):
             terms += node.weights.size
         else:
             terms += node.width * (len(node.keys) if isinstance(node, Lookup) else 1)
@@ -154,8 +154,8 @@ of COLUMNS, in their order. Several rows are a list of such, a matrix, or a Data
 polars; its columns are {columns}).
 
 None, NaN and their like are missing values. Numbers may be of any type; categories are text (a
-number or boolean stands for its text); moments are datetime, date, numpy.datetime64, text in ISO
-form or microseconds since 1970-01-01 UTC; durations are timedelta or seconds.
+number or boolean stands for its text); moments are datetime, date, numpy.datetime64 or text in ISO
+form; durations are timedelta or seconds.
 
 One row gives one answer. What cannot be read, and rows that the original model refuses, raise
 ValueError.
@@ -184,11 +184,12 @@ def _data(program: Program, code: str, numpy: bool) -> list[str]:
         data["BEHIND"] = sequence_literal(columns_behind(program, program.refused))
     if numpy:
         widths = sum(node.width for node in program.nodes)
+        widths += sum(len(node.column) for node in program.nodes if isinstance(node, Ramps))
         data["ROWS_AT_A_TIME"] = str(max(256, min(65_536, _NUMBERS_AT_A_TIME // widths)))
         if program.classes is not None:
             data["LABELS"] = _labels(program.classes)
     for i, node in program:
-        data.update(constants(i, node, program) if numpy else plain_constants(i, node))
+        data.update(constants(i, node, program) if numpy else plain_constants(i, node, program))
     used = set(re.findall(r"\w+", code)) | {"INPUT", "N_OUTPUTS"}
     return [f"{name} = {value}" for name, value in data.items() if name in used]
 

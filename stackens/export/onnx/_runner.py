@@ -98,10 +98,10 @@ class OnnxRunner:
         self._n_outputs = answer.shape[1] if len(answer.shape) == 2 else 1
         texts = (metadata["missing_text"], metadata["unknown_text"])
         self._blocks = [
-            _Block(each.name, _held(columns, each.name), len(columns), each.type, *texts)
+            _Block(each.name, _held(columns, each.name), self.columns, each.type, *texts)
             for each in session.get_inputs()
         ]
-        self._is_one_matrix = len(self._blocks) == 1 and not self._blocks[0].is_text
+        self._is_one_matrix = len(self._blocks) == 1 and self._blocks[0].is_of_numbers
         self._of_thread = threading.local()
 
     def outputs(self, columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -189,19 +189,22 @@ class _Block:
         self,
         name: str,
         held: list[tuple[int, bool]],
-        n_columns: int,
+        columns: Sequence[tuple[str, str]],
         type_name: str,
         missing: str,
         unknown: str,
     ) -> None:
         self.name = name
         self.is_text = type_name == "tensor(string)"
+        # plain numbers are no moments, though the graph reads moments as such
+        has_moments = any(columns[column][1] == "datetime" for column, _ in held)
+        self.is_of_numbers = not self.is_text and not has_moments
         self._missing, self._unknown = missing, unknown
         self._width = len(held)
         self._columns = [column for column, is_read in held if is_read]
         self._places = [place for place, (_, is_read) in enumerate(held) if is_read]
         self._pick = picker(self._columns)
-        self._is_whole_row = self._columns == list(range(n_columns))
+        self._is_whole_row = self._columns == list(range(len(columns)))
 
     def column_at_each_place(self) -> list[int | None]:
         """Return the columns of the matrix, None where nothing is read."""
@@ -229,6 +232,8 @@ class _Block:
             if not _PLAIN_TEXTS.issuperset(map(type, values)):
                 return None
             return np.array([[self._text(value) for value in values]], dtype=object)
+        if not self.is_of_numbers:
+            return None
         numbers = _numbers_of(values)
         if numbers is None:
             return None
@@ -240,10 +245,22 @@ class _Block:
         return whole
 
     def _text(self, value: str | None) -> str:
-        """Keep a text that is by chance the one for missing values from being taken for one."""
+        """Keep a text that is by chance the one for missing values from being taken for one.
+
+        And halves of characters, which no file knows, from reaching onnxruntime: it raises.
+        """
         if value is None:
             return self._missing
-        return value if value != self._missing else self._unknown
+        known = value != self._missing and (value.isascii() or _is_whole(value))
+        return value if known else self._unknown
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _numbers_of(values: Sequence[Any]) -> array[float] | None:

@@ -14,6 +14,7 @@ from stackens.export.onnx._forests import add_trees
 from stackens.export.onnx._functions import elementwise, operator_of
 from stackens.export.onnx._lookups import look_up_numbers
 from stackens.export.onnx._membership import sets_by_feature, table_of_members
+from stackens.export.onnx._ramps import ramps
 from stackens.export.onnx._views import Layout, View
 from stackens.export.program import (
     Argmax,
@@ -29,6 +30,7 @@ from stackens.export.program import (
     Node,
     Numbers,
     Program,
+    Ramps,
     Reduce,
     Select,
     Softmax,
@@ -284,6 +286,10 @@ def _dense(writer: Writer, node: Dense, position: int) -> Tensor:
     return Tensor(answer, node.width, kind)
 
 
+def _ramps(writer: Writer, node: Ramps, _: int) -> Tensor:
+    return ramps(writer.layout, writer.views[node.source], node)
+
+
 def _softmax(writer: Writer, node: Softmax, _: int) -> Tensor:
     source = writer.whole(node.source)
     return replace(source, name=writer.layout.builder.node("Softmax", source.name, axis=-1))
@@ -380,6 +386,7 @@ _STEPS: dict[type[Node], Callable[[Writer, Any, int], Tensor | View]] = {
     Interpolate: _interpolate,
     Lookup: _lookup,
     Numbers: _numbers,
+    Ramps: _ramps,
     Reduce: _reduce,
     Select: _select,
     Softmax: _softmax,

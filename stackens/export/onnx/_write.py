@@ -183,9 +183,9 @@ def _outputs(writer: Writer) -> None:
 
 
 def _labels(writer: Writer, answer: str, classes: np.ndarray) -> tuple[str, TensorKind]:
-    """Return the label of the largest column, or for one column of its sign."""
+    """Return the label of the largest column, or for one score of its sign."""
     builder = writer.layout.builder
-    if writer.program.n_outputs == 1:
+    if writer.program.decides_by_sign:
         positive = builder.node("Greater", answer, builder.constant(np.array(0.0)))
         axis = builder.constant(np.array([1]))
         place = builder.node("Cast", builder.node("Squeeze", positive, axis), to=7)

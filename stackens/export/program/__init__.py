@@ -25,6 +25,7 @@ from stackens.export.program._nodes import (
     WeightedSum,
 )
 from stackens.export.program._program import InputColumn, Program
+from stackens.export.program._ramps import Pieces, Ramps, pieces_of
 from stackens.export.program._trees import Trees
 
 __all__ = [
@@ -45,7 +46,9 @@ __all__ = [
     "Lookup",
     "Node",
     "Numbers",
+    "Pieces",
     "Program",
+    "Ramps",
     "Reduce",
     "Select",
     "Softmax",
@@ -53,4 +56,5 @@ __all__ = [
     "Trees",
     "WeightedSum",
     "evaluate",
+    "pieces_of",
 ]

@@ -28,6 +28,7 @@ from stackens.export.program._nodes import (
     WeightedSum,
 )
 from stackens.export.program._program import Program
+from stackens.export.program._ramps import Ramps
 from stackens.export.program._trees import Trees
 
 __all__ = ["evaluate"]
@@ -179,6 +180,11 @@ def _dense(node: Dense, inputs: _Matrices, *_: Any) -> np.ndarray:
     return inputs[node.source] @ node.weights.astype(np.float64) + node.bias
 
 
+def _ramps(node: Ramps, inputs: _Matrices, *_: Any) -> np.ndarray:
+    into = (inputs[node.source][:, node.column] - node.left) * node.slope
+    return np.clip(into, 0.0, 1.0) @ node.weights
+
+
 def _softmax(node: Softmax, inputs: _Matrices, *_: Any) -> np.ndarray:
     x = inputs[node.source]
     exponentials = np.exp(x - x.max(axis=1, keepdims=True))
@@ -244,6 +250,7 @@ _STEPS: dict[type[Node], Callable[..., np.ndarray]] = {
     Interpolate: _interpolate,
     Lookup: _lookup,
     Numbers: _numbers,
+    Ramps: _ramps,
     Reduce: _reduce,
     Select: _select,
     Softmax: _softmax,

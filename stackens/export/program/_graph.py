@@ -31,6 +31,7 @@ from stackens.export.program._nodes import (
     WeightedSum,
 )
 from stackens.export.program._program import InputColumn, Kind, Program, Response
+from stackens.export.program._ramps import Ramps
 
 __all__ = ["Graph"]
 
@@ -239,6 +240,17 @@ class Graph:
             bias = np.zeros(weights.shape[1], dtype=weights.dtype)
         bias = np.broadcast_to(np.asarray(bias, dtype=weights.dtype), (weights.shape[1],))
         return self.add(Dense(weights.shape[1], source, weights, bias))
+
+    def ramps(
+        self,
+        source: int,
+        column: np.ndarray,
+        left: np.ndarray,
+        slope: np.ndarray,
+        weights: np.ndarray,
+    ) -> int:
+        """Add ramps of columns, each times its row of weights."""
+        return self.add(Ramps(weights.shape[-1], source, column, left, slope, weights))
 
     def softmax(self, source: int) -> int:
         """Turn rows of logits into probabilities."""

@@ -86,6 +86,11 @@ class Program:
         """Number of columns of the answer."""
         return self.nodes[self.output].width
 
+    @property
+    def decides_by_sign(self) -> bool:
+        """Whether the answer is one score of two classes, whose sign decides on the label."""
+        return self.response == "scores" and self.n_outputs == 1
+
     def needed_for(self, nodes: Iterable[int]) -> list[int]:
         """Return the positions of these nodes and of all that they are made from, in order."""
         needed = set(nodes)

@@ -12,6 +12,7 @@ from stackens.export.verification._check import (
 from stackens.export.verification._probes import Probes, make_probes
 from stackens.export.verification._source import (
     answers_of_source,
+    raw_rows,
     require_types_without_effect,
     rows_for_source,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "described",
     "largest_difference",
     "make_probes",
+    "raw_rows",
     "require_types_without_effect",
     "rows_for_source",
     "size_of",

@@ -47,6 +47,8 @@ class Check:
         answers usually are.
     tolerance : float
         What it may be.
+    n_cuts_left_out : int, default=0
+        Thresholds without a row on or beside them, since there were too many.
     """
 
     n_rows: int
@@ -54,6 +56,7 @@ class Check:
     n_refused: int
     max_difference: float
     tolerance: float
+    n_cuts_left_out: int = 0
 
 
 def tolerance_of(program: Program) -> float:
@@ -137,7 +140,7 @@ def check(
                 f"{described(program, probes.columns, int(index[row]))}. The file is not kept."
             )
     refused = int(np.isnan(expected).all(axis=1).sum())
-    return Check(n, probes.n_cuts, refused, largest, tolerance)
+    return Check(n, probes.n_cuts, refused, largest, tolerance, probes.n_cuts_left_out)
 
 
 def described(program: Program, columns: Sequence[np.ndarray], row: int) -> dict[str, Any]:

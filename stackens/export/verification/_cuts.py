@@ -17,6 +17,7 @@ from stackens.export.program import (
     Node,
     Numbers,
     Program,
+    Ramps,
     Select,
     Trees,
     evaluate,
@@ -38,10 +39,13 @@ class Cut:
         Position among the program's columns.
     values : float64 array of shape (n_cuts,)
         The largest numbers on the lower side of each cut.
+    n_left_out : int
+        Thresholds that were not followed back, since there were too many.
     """
 
     column: int
     values: np.ndarray
+    n_left_out: int = 0
 
 
 def cuts_of(program: Program, most: int) -> list[Cut]:
@@ -59,6 +63,7 @@ def cuts_of(program: Program, most: int) -> list[Cut]:
     """
     origins = _origins(program)
     found: dict[int, list[np.ndarray]] = {}
+    left_out: dict[int, int] = {}
     for position, targets in _decisions(program):
         wanted: dict[int, tuple[int, np.ndarray]] = {}
         for j, values in targets.items():
@@ -66,12 +71,15 @@ def cuts_of(program: Program, most: int) -> list[Cut]:
             finite = np.unique(values[np.isfinite(values)])
             if column != _MANY and len(finite):
                 wanted[j] = (column, _evenly(finite, most))
-        for column, cuts in _followed_back(program, position, wanted):
-            found.setdefault(column, []).append(cuts)
-    return [
-        Cut(column, _evenly(np.unique(np.concatenate(cuts)), most))
-        for column, cuts in sorted(found.items())
-    ]
+                left_out[column] = left_out.get(column, 0) + max(0, len(finite) - most)
+        for column, followed in _followed_back(program, position, wanted):
+            found.setdefault(column, []).append(followed)
+    cuts = []
+    for column, parts in sorted(found.items()):
+        values = np.unique(np.concatenate(parts))
+        beyond = left_out[column] + max(0, len(values) - most)
+        cuts.append(Cut(column, _evenly(values, most), beyond))
+    return cuts
 
 
 def column_scales(program: Program) -> dict[int, tuple[float, float]]:
@@ -120,6 +128,10 @@ def _decisions(program: Program) -> Iterator[tuple[int, dict[int, np.ndarray]]]:
             yield node.source, {0: node.x}
         elif isinstance(node, Count):
             yield node.source, {0: node.edges}
+        elif isinstance(node, Ramps):
+            ends = np.concatenate([node.left, node.left + 1.0 / node.slope])
+            columns = np.tile(node.column, 2)
+            yield node.source, {int(j): ends[columns == j] for j in np.unique(columns)}
 
 
 def _origins(program: Program) -> list[np.ndarray]:

@@ -43,12 +43,15 @@ class Probes:
     n_random, n_cuts, n_odd : int
         How many rows are ordinary, lie on a cut or beside it, and hold an odd value; in this
         order.
+    n_cuts_left_out : int, default=0
+        Thresholds without a row on or beside them, since there were too many.
     """
 
     columns: list[np.ndarray]
     n_random: int
     n_cuts: int
     n_odd: int
+    n_cuts_left_out: int = 0
 
     def __len__(self) -> int:
         return self.n_random + self.n_cuts + self.n_odd
@@ -81,9 +84,12 @@ def make_probes(
     seed : int, default=0
     """
     rng = np.random.default_rng(seed)
-    cuts = _within_calendar(program, cuts_of(program, _CUTS))
+    found = cuts_of(program, _CUTS)
+    cuts = _within_calendar(program, found)
     shown = _shared_out(cuts, rng)
-    n_cuts = 3 * sum(map(len, shown.values()))
+    n_shown = sum(map(len, shown.values()))
+    n_left_out = sum(cut.n_left_out for cut in found) + sum(map(len, cuts.values())) - n_shown
+    n_cuts = 3 * n_shown
     odd = _odd_values(program)
     n_odd = _ODD_ROWS * sum(map(len, odd.values()))
     n = _RANDOM_ROWS + n_cuts + n_odd
@@ -101,7 +107,7 @@ def make_probes(
         for value in some:
             columns[column][place : place + _ODD_ROWS] = value
             place += _ODD_ROWS
-    return Probes(columns, _RANDOM_ROWS, n_cuts, n_odd)
+    return Probes(columns, _RANDOM_ROWS, n_cuts, n_odd, n_left_out)
 
 
 def _within_calendar(program: Program, cuts: Sequence[Cut]) -> dict[int, np.ndarray]:

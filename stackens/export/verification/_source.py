@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from stackens._core._rows import take_rows
 from stackens.exceptions import ExportMismatchError
-from stackens.export.program import Program, evaluate
+from stackens.export.program import Lookup, Program, evaluate
 from stackens.export.verification._check import (
     described,
     largest_difference,
@@ -23,20 +23,22 @@ from stackens.export.verification._check import (
 __all__ = [
     "accepted_rows",
     "answers_of_source",
+    "raw_rows",
     "require_types_without_effect",
     "rows_for_source",
 ]
 
 _REFUSED_TRIED = 20
 _FORM_ROWS = 200
+_FORM_MISSING = 5  # more rows in which a column has no value
 _LABELLED_ROWS = 1_000
 _OWN_TYPES = 1e-6  # what linear steps in single precision may make
 
-Text = Literal["nan", "none", "category"]
+Form = Literal["nan", "none", "category", "object", "object-none"]
 
 
 def rows_for_source(
-    program: Program, columns: Sequence[np.ndarray], *, text: Text = "nan", like: Any = None
+    program: Program, columns: Sequence[np.ndarray], *, form: Form = "nan", like: Any = None
 ) -> Any:
     """Turn columns into rows as the source model takes them.
 
@@ -44,11 +46,12 @@ def rows_for_source(
     ----------
     program : Program
     columns : sequence of arrays of shape (n_rows,)
-    text : {"nan", "none", "category"}, default="nan"
+    form : {"nan", "none", "category", "object", "object-none"}, default="nan"
         Form of the columns of text: what pandas makes of them with NaN for missing values, objects
-        with None for missing values, or ``category``.
-    like : DataFrame, default=None
-        Rows whose types of columns of text are taken over instead.
+        with None for missing values, or ``category``. The last two are as the first two, with
+        numbers as objects too.
+    like : DataFrame or array, default=None
+        Rows whose types of columns are taken over instead.
 
     Returns
     -------
@@ -56,11 +59,14 @@ def rows_for_source(
     """
     if not program.named:
         if all(column.kind == "number" for column in program.columns):
-            return np.column_stack(columns)
+            numbers = np.column_stack(columns)
+            if not form.startswith("object") and getattr(like, "dtype", None) != np.dtype(object):
+                return numbers
+            return _as_objects(numbers, form)
         matrix = np.empty((len(columns[0]), len(columns)), dtype=object)
         for j, values in enumerate(columns):
             matrix[:, j] = values
-            if text == "nan" and program.columns[j].kind == "category":
+            if form in ("nan", "object") and program.columns[j].kind == "category":
                 matrix[:, j] = [np.nan if value is None else value for value in values]
         return matrix
     frame = {}
@@ -75,13 +81,29 @@ def rows_for_source(
         elif column.kind == "timedelta":
             frame[column.name] = pd.Series(_times(np.round(values * 1e6), "m8[us]"))
         elif column.kind == "category":
-            frame[column.name] = _texts(values, text, like, column.name)
+            frame[column.name] = _texts(values, form, like, column.name)
         else:
-            frame[column.name] = _as_categories(pd.Series(values), like, column.name)
+            frame[column.name] = _numbers(values, form, like, column.name)
     return pd.DataFrame(frame)
 
 
-def _texts(values: np.ndarray, text: Text, like: Any, name: str) -> pd.Series:
+def _numbers(values: np.ndarray, form: Form, like: Any, name: str) -> pd.Series:
+    if isinstance(like, pd.DataFrame) and name in like:
+        if like[name].dtype == np.dtype(object):
+            return _with_missing_of(like[name], [None if v != v else v for v in values.tolist()])
+        return _as_categories(pd.Series(values), like, name)
+    if not form.startswith("object"):
+        return pd.Series(values)
+    return pd.Series(_as_objects(values, form))
+
+
+def _as_objects(numbers: np.ndarray, form: Form) -> np.ndarray:
+    objects = numbers.astype(object)
+    objects[np.isnan(numbers)] = None if form == "object-none" else np.nan
+    return objects
+
+
+def _texts(values: np.ndarray, form: Form, like: Any, name: str) -> pd.Series:
     series = pd.Series(values, dtype=object)  # "none"
     if isinstance(like, pd.DataFrame) and name in like:
         dtype = like[name].dtype
@@ -89,12 +111,17 @@ def _texts(values: np.ndarray, text: Text, like: Any, name: str) -> pd.Series:
             return _as_categories(series, like, name)
         if isinstance(dtype, pd.StringDtype):
             return series.astype(dtype)
-        gone = like[name][like[name].isna()].tolist()
-        if dtype == np.dtype(object) and gone:  # encoders tell None from NaN
-            return pd.Series([gone[0] if v is None else v for v in values], dtype=object)
-    if text == "nan":
+        if dtype == np.dtype(object):
+            return _with_missing_of(like[name], values.tolist())
+    if form in ("nan", "object"):
         return pd.Series([np.nan if value is None else value for value in values])
-    return series.astype("category") if text == "category" else series
+    return series.astype("category") if form == "category" else series
+
+
+def _with_missing_of(like: pd.Series, values: list[Any]) -> pd.Series:
+    """Return objects with the missing value of other rows for None: encoders tell None from NaN."""
+    gone = [*like[like.isna()].tolist(), np.nan][0]
+    return pd.Series([gone if value is None else value for value in values], dtype=object)
 
 
 def _as_categories(series: pd.Series, like: Any, name: str) -> pd.Series:
@@ -115,6 +142,22 @@ def _times(values: np.ndarray, dtype: str) -> np.ndarray:
     return times
 
 
+def raw_rows(program: Program, columns: Sequence[np.ndarray]) -> list[list[Any]]:
+    """Return columns as rows of single values as users have them: moments are ``datetime``."""
+    values = [
+        _moments(given) if column.kind == "datetime" else given.tolist()
+        for column, given in zip(program.columns, columns, strict=True)
+    ]
+    return [list(row) for row in zip(*values, strict=True)]
+
+
+def _moments(values: np.ndarray) -> list[Any]:
+    times = _times(values, "M8[us]")
+    found = times.tolist()
+    # numpy writes years that datetime does not know as whole numbers
+    return [t if isinstance(v, int) else v for t, v in zip(times, found, strict=True)]
+
+
 def accepted_rows(program: Program, columns: Sequence[np.ndarray]) -> np.ndarray:
     """Return which rows the source model takes, as the program has it; bool of shape (n_rows,)."""
     if program.refused is None:
@@ -128,15 +171,16 @@ def answers_of_source(
 ) -> np.ndarray:
     """Ask the source model.
 
-    Text and its missing values have several forms in Python, and a model may know only the one it
-    was fitted on. Without rows to go by, the form in which it agrees with the program is taken.
+    Categories and their missing values have several forms in Python, and a model may know only the
+    one it was fitted on. Without rows to go by, the form in which it agrees with the program is
+    taken.
 
     Parameters
     ----------
     model : object
     program : Program
     columns : sequence of arrays of shape (n_rows,)
-    like : DataFrame, default=None
+    like : DataFrame or array, default=None
         As for :func:`rows_for_source`.
 
     Returns
@@ -149,32 +193,36 @@ def answers_of_source(
     ExportMismatchError
         If the model refuses a row that the program would take, or takes one that it would refuse.
     """
-    has_text = any(column.kind == "category" for column in program.columns)
-    if not has_text or isinstance(like, pd.DataFrame):
+    has_categories = any(isinstance(node, Lookup) for _, node in program)
+    if not has_categories or isinstance(like, pd.DataFrame):
         return _answers(model, program, columns, rows_for_source(program, columns, like=like))
-    form = _text_form(model, program, columns)
-    return _answers(model, program, columns, rows_for_source(program, columns, text=form))
+    form = _form(model, program, columns)
+    return _answers(model, program, columns, rows_for_source(program, columns, form=form))
 
 
-def _text_form(model: Any, program: Program, columns: Sequence[np.ndarray]) -> Text:
-    """Return the form of text in which the model agrees with the program on some rows."""
+def _form(model: Any, program: Program, columns: Sequence[np.ndarray]) -> Form:
+    """Return the form of rows in which the model agrees with the program on some of them."""
     n = len(columns[0])
-    some = np.unique(np.r_[: min(n, _FORM_ROWS), max(0, n - _FORM_ROWS) : n])
+    missing = [np.flatnonzero(pd.isna(column))[:_FORM_MISSING] for column in columns]
+    some = np.unique(np.r_[: min(n, _FORM_ROWS), max(0, n - _FORM_ROWS) : n, *missing])
     columns = [column[some] for column in columns]
     (computed,) = evaluate(program, columns)
     computed[~accepted_rows(program, columns)] = np.nan
-    forms: tuple[Text, ...] = ("nan", "none", "category") if program.named else ("nan", "none")
-    answered: list[Text] = []
+    forms: tuple[Form, ...] = ("nan", "none", "category", "object", "object-none")
+    close: list[Form] = []
+    answered: list[Form] = []
     for form in forms:
         try:
-            rows = rows_for_source(program, columns, text=form)
+            rows = rows_for_source(program, columns, form=form)
             found = _answers(model, program, columns, rows)
         except ExportMismatchError:
             continue
-        if largest_difference(computed, found, size_of(computed))[0] <= tolerance_of(program):
+        if largest_difference(computed, found)[0] <= tolerance_of(program):
             return form
+        if largest_difference(computed, found, size_of(computed))[0] <= tolerance_of(program):
+            close.append(form)  # of large numbers, some answers are: others may hide a difference
         answered.append(form)
-    return [*answered, *forms][0]  # the check says where they differ
+    return [*close, *answered, *forms][0]  # the check says where they differ
 
 
 def _answers(model: Any, program: Program, columns: Sequence[np.ndarray], rows: Any) -> np.ndarray:
@@ -193,7 +241,8 @@ def _answers(model: Any, program: Program, columns: Sequence[np.ndarray], rows: 
                     "X=..., so that the check uses their types."
                 ) from error
             _check_labels(model, program, rows, answers)
-        for row in np.flatnonzero(~accepted)[:_REFUSED_TRIED]:
+        unsure = _infinite_objects(program, columns, rows)
+        for row in np.flatnonzero(~accepted & ~unsure)[:_REFUSED_TRIED]:
             try:
                 _asked(model, program, _taken(rows, np.array([row])))
             except (TypeError, ValueError, OverflowError):
@@ -205,6 +254,21 @@ def _answers(model: Any, program: Program, columns: Sequence[np.ndarray], rows: 
     return answers
 
 
+def _infinite_objects(program: Program, columns: Sequence[np.ndarray], rows: Any) -> np.ndarray:
+    """Return which rows have an infinity among objects, where scikit-learn does not look for it.
+
+    As a number, it would refuse the row.
+    """
+    found = np.zeros(len(rows), dtype=bool)
+    for j, values in enumerate(columns):
+        dtype = rows.dtypes.iloc[j] if isinstance(rows, pd.DataFrame) else rows.dtype
+        if program.columns[j].kind == "category":
+            found |= np.isin(values.astype(str), ("inf", "-inf"))
+        elif dtype == np.dtype(object) or isinstance(dtype, pd.CategoricalDtype):
+            found |= np.isinf(values)
+    return found
+
+
 def _check_labels(model: Any, program: Program, rows: Any, answers: np.ndarray) -> None:
     """Raise where the model's labels are not those of its largest answers, as an export's are."""
     if program.classes is None or not hasattr(model, "classes_"):
@@ -213,9 +277,9 @@ def _check_labels(model: Any, program: Program, rows: Any, answers: np.ndarray) 
     if len(known) == 0:
         return
     scores = answers[known]
-    if scores.shape[1] == 1:
+    if program.decides_by_sign:
         scores = np.hstack([-scores, scores])
-    top = np.sort(scores, axis=1)
+    top = np.sort(np.pad(scores, ((0, 0), (1, 0)), constant_values=-np.inf), axis=1)
     clear = top[:, -1] - top[:, -2] > tolerance_of(program)
     ours = program.classes[scores.argmax(axis=1)]
     theirs = np.asarray(model.predict(_taken(rows, known)))

@@ -1,5 +1,6 @@
 """Tests for building extensions: what is missing or wrong is said, and nothing is left."""
 
+import shutil
 import sys
 
 import pytest
@@ -35,6 +36,7 @@ def test_the_file_is_named_like_a_module(tmp_path, name):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="setuptools finds the compiler there")
 def test_without_a_compiler(tmp_path, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
     monkeypatch.setattr(_compile.shutil, "which", lambda name: None)
     assert find_compiler() is None
     path = tmp_path / "model.c"
@@ -65,6 +67,31 @@ def test_the_environment_names_a_compiler(tmp_path, monkeypatch):
     assert find_compiler() == [str(fake), "-x"]
     with pytest.raises(ExportError, match="this is the fake"):
         compile_extension(path)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("'unbalanced", 'CC must be a command. Got "\'unbalanced": No closing quotation'),
+        ("no-such-compiler -O2", "CC must name a C compiler.*no 'no-such-compiler'"),
+    ],
+)
+def test_a_compiler_that_is_not_there_is_not_replaced_by_another(command, message, monkeypatch):
+    monkeypatch.setenv("CC", command)
+    with pytest.raises(ExportError, match=message):
+        find_compiler()
+    monkeypatch.setenv("CC", " ")
+    find_compiler()
+
+
+@pytest.mark.skipif(shutil.which("true") is None, reason="needs a command that does nothing")
+def test_a_compiler_that_makes_no_file(tmp_path, monkeypatch):
+    path = tmp_path / "model.c"
+    path.write_text(write_c(ratio(), "{}"))
+    monkeypatch.setenv("CC", "true")
+    with pytest.raises(ExportError, match="no error, and no file"):
+        compile_extension(path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @needs_compiler

@@ -4,7 +4,9 @@ import datetime
 import subprocess
 import sys
 import threading
+from collections import UserDict
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -21,7 +23,7 @@ pytestmark = needs_compiler
 
 NAMES = ["age", "city", "unread", "seen"]
 MOMENT = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-ROW = [30.0, "Oslo", None, MOMENT.timestamp() * 1e6]
+ROW = [30.0, "Oslo", None, MOMENT]
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,7 @@ def answer(values):
         tuple(ROW),
         dict(zip(NAMES, ROW, strict=True)),
         {"seen": MOMENT, "city": "Oslo", "age": 30, "more": "x"},
+        MappingProxyType({"seen": MOMENT, "city": "Oslo", "age": 30}),
         [np.float32(30), np.str_("Oslo"), "x", "2020-01-01T00:00:00Z"],
         [np.int64(30), b"Oslo", object(), np.datetime64("2020-01-01")],
         [30, "Oslo", [], pd.Timestamp(MOMENT)],
@@ -53,7 +56,9 @@ def answer(values):
 def test_one_row_of_any_form(runner, row):
     found = runner.ask(row)
     assert type(found) is list
-    assert found == pytest.approx(answer([30.0, "Oslo", np.nan, ROW[3]]), rel=1e-12)
+    assert found == pytest.approx(
+        answer([30.0, "Oslo", np.nan, MOMENT.timestamp() * 1e6]), rel=1e-12
+    )
     assert runner.module.predict(row) == "yes"
 
 
@@ -86,10 +91,18 @@ def test_categories(runner, value, text):
         (["old", "Oslo", 0, 0], "Column 'age' must hold numbers. Got 'old'"),
         ([1.0, ["Oslo"], 0, 0], "Column 'city' must hold .*Got \\['Oslo'\\]"),
         ([1.0, "Oslo", 0, "soon"], "Column 'seen' must hold moments. Got 'soon'"),
+        (
+            [1.0, "Oslo", 0, 1.5e9],
+            "Column 'seen' must hold moments. Got 1500000000.0 of type float",
+        ),
+        ({"age": 1.0, "city": "Oslo", "seen": 15}, "'seen' must hold moments. Got 15 of type int"),
+        ([ROW, (1.0, "Oslo", 0, True)], "'seen' must hold moments. Got True of type bool"),
+        (np.array([1.0, "Oslo", 0, 1.5e9], dtype=object), "'seen' must hold moments. Got 15"),
+        (pd.DataFrame([[*ROW[:3], 10**18]], columns=NAMES), "'seen' must hold moments. Got 10"),
         ([1.0, "Oslo"], "must have 4 values"),
         ({"age": 1.0, "city": "Oslo"}, "lacks the column 'seen'"),
-        ([ROW, [None, "Oslo", 0, 0]], "Row 1 must be one that the model takes. Got age=nan"),
-        ([float("inf"), "Oslo", 0, 0], "The row must be one that the model takes. Got age=inf"),
+        ([ROW, [None, "Oslo", 0, None]], "Row 1 must be one that the model takes. Got age=nan"),
+        ([float("inf"), "Oslo", 0, None], "The row must be one that the model takes. Got age=inf"),
         ([10**400, "Oslo", 0, 0], "Column 'age' must hold numbers"),
         ([ROW] * 50 + [[1.0, "Oslo"]], "Row 50 must have 4 values"),
         (5, "Rows must be"),
@@ -102,7 +115,9 @@ def test_mistakes_are_named(runner, row, message):
 
 
 def test_many_rows_of_any_form(runner):
-    rows = [[float(i), "Oslo" if i % 2 else None, None, 1e15 * i] for i in range(40)]
+    start = MOMENT.replace(tzinfo=None)
+    moments = [start + datetime.timedelta(weeks=i) for i in range(40)]
+    rows = [[float(i), "Oslo" if i % 2 else None, None, moments[i]] for i in range(40)]
     wanted = np.array([runner.ask(row) for row in rows])
     frame = pd.DataFrame(rows, columns=NAMES)
     forms = [
@@ -111,6 +126,7 @@ def test_many_rows_of_any_form(runner):
         [dict(zip(NAMES, row, strict=True)) for row in rows],
         frame[["seen", "city", "age"]],
         pl.from_pandas(frame.drop(columns="unread")),
+        [UserDict(zip(NAMES, row, strict=True)) for row in rows],
         np.array(rows, dtype=object),
         [np.array(row, dtype=object) for row in rows],
     ]
@@ -122,9 +138,33 @@ def test_many_rows_of_any_form(runner):
     assert labels.dtype.kind == "U"
     assert labels.tolist() == [["no", "yes"][int(b > a)] for a, b in wanted]
     assert runner.module.predict_proba([]).shape == (0, 2)
+    frame["seen"] = frame["seen"].to_numpy("M8[us]").astype(int)
     columns = [frame[name].to_numpy(object if name == "city" else float) for name in NAMES]
     columns[1] = np.where(pd.isna(columns[1]), None, columns[1])
     np.testing.assert_array_equal(runner.outputs(columns), wanted)
+
+
+def test_a_table_of_arrow(runner):
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"seen": [MOMENT, None], "age": [30, 1], "city": ["Oslo", None]})
+    wanted = [runner.ask(ROW), runner.ask([1, None, None, None])]
+    assert runner.module.predict_proba(table).tolist() == wanted
+    with pytest.raises(ValueError, match="lacks the columns 'city', 'seen'"):
+        runner.module.predict(table.select(["age"]))
+
+
+def test_a_matrix_of_numbers_has_no_moments(tmp_path):
+    graph = Graph(["age", "seen"])
+    both = graph.concatenate([graph.numbers([0]), graph.numbers([1], "datetime")])
+    runner = opened(graph.program(both, "values", one_target=False), tmp_path)
+    for rows in (np.ones((3, 2)), np.ones((3, 2), order="F"), np.ones(2), np.ones((3, 2), int)):
+        with pytest.raises(ValueError, match="Column 'seen' must hold moments"):
+            runner.module.predict(rows)
+    gaps = np.array([[1.0, np.nan], [2.0, np.nan]])
+    np.testing.assert_array_equal(runner.module.predict(gaps), gaps)
+    times = np.array([["1970-01-01", "1970-01-02"]], dtype="M8[s]")
+    with pytest.raises(ValueError, match="Column 'age' must hold numbers"):
+        runner.module.predict(times)
 
 
 def test_matrices(tmp_path):
@@ -211,8 +251,14 @@ def test_other_files_are_refused(tmp_path):
             open_c(other)
 
 
+def test_a_file_whose_name_ends_in_capitals_is_c_all_the_same(tmp_path):
+    path = tmp_path / "MODEL.C"
+    path.write_text(write_c(ratio(), "{}"))
+    assert open_c(path).ask([3.0, 4.0]) == 0.75
+
+
 def test_threads_share_nothing(runner):
-    rows = [[float(i % 60), "Oslo", None, 1e15] for i in range(3_000)]
+    rows = [[float(i % 60), "Oslo", None, MOMENT] for i in range(3_000)]
     wanted = runner.module.predict_proba(rows)
     found = [None] * 4
 
@@ -242,7 +288,7 @@ assert many == [model.predict_proba(row) for row in rows], many
 assert model.predict(rows) == [model.predict(row) for row in rows]
 assert model.predict([]) == []
 try:
-    model.predict([None, "Oslo", 0, 0])
+    model.predict([None, "Oslo", 0, None])
 except ValueError as error:
     assert "age=nan" in str(error)
 else:

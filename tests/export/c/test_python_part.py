@@ -24,12 +24,13 @@ def test_rows_of_rare_forms():
     assert is_one_row
     assert rows[0][:2] == [1.0, "3"]
     assert rows[0][3] == 86_400e6
-    assert part["HAS_CATEGORIES"]
+    assert not part["ALL_NUMBERS"]
     assert len(part["COLUMN_READERS"]) == 4
 
 
 def test_arrays_of_numbers_become_doubles():
     part = run(ratio(), [("a", "number"), ("b", "number")])
+    assert part["ALL_NUMBERS"]
     array, is_one_row = part["rows_in_python"](np.arange(4, dtype=np.int8).reshape(2, 2))
     assert array.dtype == np.float64
     assert not is_one_row
@@ -37,10 +38,19 @@ def test_arrays_of_numbers_become_doubles():
         part["rows_in_python"](np.ones((2, 3), dtype=np.float32))
 
 
+def test_arrays_of_numbers_have_no_moments():
+    part = run(ratio(), [("a", "number"), ("b", "datetime")])
+    assert not part["ALL_NUMBERS"]
+    with pytest.raises(ValueError, match="Column 'b' must hold moments"):
+        part["rows_in_python"](np.ones((2, 2)))
+    rows, _ = part["rows_in_python"](np.full((2, 2), np.nan))
+    assert np.isnan(rows).all()
+
+
 def test_refusals_name_row_and_column():
     part = run(mixed())
-    assert "The row must be one" in part["refused"]([None, "Oslo", 0, 0], 0)
-    said = part["refused"]([[1.0, "Oslo", 0, 0], [np.inf, "Oslo", 0, 0]], 1)
+    assert "The row must be one" in part["refused"]([None, "Oslo", 0, None], 0)
+    said = part["refused"]([[1.0, "Oslo", 0, None], [np.inf, "Oslo", 0, None]], 1)
     assert said.startswith("Row 1 must be")
     assert "age=inf" in said
 

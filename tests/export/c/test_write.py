@@ -1,12 +1,16 @@
 """Tests for C files: they agree with the program, compile without a warning, and harm nothing."""
 
 import json
+import shutil
 import subprocess
+import sys
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stackens.export.c import write_c
+from stackens.export.c import _compile, write_c
 from stackens.export.c._compile import find_compiler
 from stackens.export.program import Graph
 from tests.export.c.built import mixed, needs_compiler, opened, ratio, run_c
@@ -110,6 +114,18 @@ def test_no_warning(tmp_path, seed):
 
 
 @needs_compiler
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a compiler with flags as gcc has them")
+def test_the_extension_is_strict_c99(tmp_path):
+    path = tmp_path / "model.c"
+    path.write_text(write_c(mixed(), "{}"), encoding="ascii")
+    strict = ["-std=c99", "-Wall", "-Wextra", "-pedantic-errors", "-Werror", "-fsyntax-only"]
+    python = ["-isystem", sysconfig.get_paths()["include"], "-DSTACKENS_PYTHON=model"]
+    command = [*find_compiler(), *strict, *python, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_compiler
 def test_names_and_labels_cannot_break_the_file(tmp_path):
     awkward = ['*/ "', "a\nb", "??/", "\\", "日本", "%s", "x\0y"]
     graph = Graph(awkward)
@@ -143,3 +159,38 @@ def test_only_what_is_called_is_there():
     written = write_c(ratio(), "{}")
     assert "softplus" not in written
     assert "struct forest" not in written
+
+
+def has_avx2():
+    """Whether gcc is here, and a processor with the wider vectors of x86."""
+    processor = Path("/proc/cpuinfo")
+    return shutil.which("gcc") and processor.exists() and " avx2 " in processor.read_text()
+
+
+@pytest.mark.skipif(not has_avx2(), reason="needs gcc and AVX2")
+@pytest.mark.parametrize("flags", ["-O3 -mavx2", "-O3 -mavx", "-O3 -march=native"])
+def test_wider_vectors_change_no_answer(flags, tmp_path, monkeypatch):
+    # GCC 12 makes wrong vectors of the choices, and of rounded quotients, for widths such as 5.
+    rng = np.random.default_rng(0)
+    graph = Graph([f"x{i}" for i in range(11)])
+    parts = []
+    for width in (3, 5, 11):
+        x = graph.numbers(list(range(width)))
+        sides = [graph.arithmetic("less", x, graph.constant(-1.0))]
+        sides.append(graph.arithmetic("less", graph.constant(1.0), x))
+        for _ in range(2):
+            chosen = x
+            for side in sides:
+                chosen = graph.choose(side, graph.constant(rng.normal(size=width)), chosen)
+            scaled = graph.over(graph.minus(chosen, rng.normal(size=width)), rng.random(width) + 1)
+            rounded = graph.elementwise("round_single", scaled)
+            parts += [chosen, rounded, graph.dense(rounded, np.eye(width))]
+    program = graph.program(graph.concatenate(parts), "values", one_target=False)
+    columns = [rng.normal(size=200) for _ in range(11)]
+    expected = expected_outputs(program, columns)
+    monkeypatch.setenv("CC", f"gcc {flags}")
+    monkeypatch.setattr(_compile, "_FLAGS", ("-fPIC",))
+    runner = opened(program, tmp_path)
+    np.testing.assert_array_equal(runner.outputs(columns), expected)
+    rows = np.stack(columns, axis=1).tolist()
+    np.testing.assert_array_equal([runner.ask(row) for row in rows], expected)

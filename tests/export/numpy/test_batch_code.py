@@ -54,5 +54,5 @@ def test_many_rows_are_answered_in_parts(tmp_path):
 def test_lookups_hold_their_tables():
     program: Program = logistic()
     node = next(n for n in program.nodes if type(n).__name__ == "Lookup")
-    (table,) = plain_constants(3, node).values()
+    (table,) = plain_constants(3, node, program).values()
     assert eval(table) == {"Oslo": (1.0, 0.0), "Rome": (0.0, 1.0)}

@@ -58,3 +58,14 @@ def test_special_numbers_in_arrays():
         read_back = read(array_literal(values))
         np.testing.assert_array_equal(read_back, values)
         np.testing.assert_array_equal(np.signbit(read_back), np.signbit(values))
+
+
+def test_bytes_go_where_they_compress_best():
+    rng = np.random.default_rng(0)
+    single = rng.normal(size=(50, 40)).astype(np.float32).astype(np.float64)
+    few_values = rng.choice(rng.normal(size=9), size=(50, 40))
+    for array, in_planes in [(single, True), (few_values, False)]:
+        text = array_literal(array)
+        assert ("in_planes=True" in text) == in_planes
+        np.testing.assert_array_equal(read(text), array)
+    assert len(array_literal(single)) < 0.65 * single.nbytes * 4 / 3

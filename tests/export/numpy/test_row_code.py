@@ -5,6 +5,7 @@ import pytest
 
 from stackens.export.numpy._row_code import row_function
 from stackens.export.program import Graph, evaluate
+from tests.export.awkward_ramps import SHAPES, ramp_program
 from tests.export.numpy.grown import chain, program_of, random_trees, rows_for_trees, sums_of
 from tests.export.numpy.opened import logistic, one_by_one, opened
 from tests.export.random_programs import assert_agrees, random_program
@@ -16,7 +17,7 @@ def test_random_programs(seed, tmp_path):
     plain = one_by_one(opened(program, tmp_path, "none"), columns, program.n_outputs)
     assert_agrees(program, columns, plain)
     beside_numpy = one_by_one(opened(program, tmp_path, "numpy"), columns, program.n_outputs)
-    np.testing.assert_array_equal(plain, beside_numpy)
+    assert_agrees(program, columns, beside_numpy)
 
 
 def test_a_small_model_reads_as_if_written_by_hand():
@@ -119,3 +120,15 @@ def test_deep_trees_are_branches(tmp_path):
     program = program_of(graph[graph.numbers([0])], trees)
     runner = opened(program, tmp_path, "none")
     assert runner.outputs([x[:, 0]])[:, 0].tolist() == [0.0, 1.0, 45.0, 90.0, 0.0]
+
+
+@pytest.mark.parametrize("dependencies", ["numpy", "none"])
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_ramps(shape, dependencies, tmp_path):
+    for single in (False, True):
+        program, columns = ramp_program(shape, single_numbers=single, single_weights=not single)
+        (wanted,) = evaluate(program, columns)
+        runner = opened(program, tmp_path, dependencies)
+        alone = one_by_one(runner, columns, wanted.shape[1])
+        np.testing.assert_allclose(alone, wanted, rtol=1e-13, atol=1e-13)
+        np.testing.assert_allclose(runner.outputs(columns), wanted, rtol=1e-13, atol=1e-13)

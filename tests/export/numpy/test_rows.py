@@ -1,6 +1,8 @@
 """Tests for turning rows into columns: all forms give what reading value by value gives."""
 
 import datetime as dt
+from collections import ChainMap, UserDict
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -136,6 +138,59 @@ def test_the_order_of_rows_without_names():
 def test_a_value_that_is_no_number_is_refused_with_its_column(rows):
     with pytest.raises(ValueError, match="Column 'age' must hold numbers"):
         columns_of(rows, [("age", "number")])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [1.5e9],
+        [[0]],
+        {"seen": True},
+        np.array([[1.5e9]]),
+        np.array([[3]], dtype=object),
+        pd.DataFrame({"seen": pd.to_datetime(["2024-01-01"]).astype("int64")}),
+        pl.DataFrame({"seen": [1.5e9]}),
+        pd.Series({"seen": 1.5e9}),
+    ],
+)
+def test_a_number_is_no_moment(rows):
+    with pytest.raises(ValueError, match="Column 'seen' must hold moments"):
+        columns_of(rows, [("seen", "datetime")])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_tables_of_arrow(named):
+    pa = pytest.importorskip("pyarrow")
+    table = pa.table({"a": [1, None], "c": ["x", None], "u": [[], []]})
+    batch = table.to_batches()[0]
+    kinds = [("a", "number"), ("c", "category"), ("u", "unread")]
+    for rows in (table, batch):
+        (a, c, _), one = columns_of(rows, kinds, named)
+        np.testing.assert_array_equal(a, [1.0, np.nan])
+        assert c.tolist() == ["x", None]
+        assert not one
+        read, _ = rows_of(rows, kinds, named, row_reader(kinds))
+        assert read[0][:2] == [1.0, "x"]
+    with pytest.raises(ValueError, match="lacks the column 'b'"):
+        columns_of(table, [("b", "number")])
+
+
+def test_rows_of_any_mapping():
+    pair = [("a", "number"), ("c", "category")]
+    for kind in (MappingProxyType, UserDict, ChainMap):
+        row = kind({"c": "x", "a": 1})
+        assert columns_of(row, pair) == ([np.array([1.0]), np.array(["x"], dtype=object)], True)
+        columns, one = columns_of([row, row], pair)
+        assert (columns[0].tolist(), one) == ([1.0, 1.0], False)
+
+
+def test_missing_moments_of_any_form():
+    for rows in (
+        [[None], [np.nan]],
+        np.full((2, 1), np.nan),
+        pd.DataFrame({"seen": [None, pd.NaT]}),
+    ):
+        assert np.isnan(columns_of(rows, [("seen", "datetime")])[0][0]).all()
 
 
 @pytest.mark.parametrize("rows", [np.zeros((2, 3)), [[1.0, 2.0, 3.0]], np.zeros((0, 3))])

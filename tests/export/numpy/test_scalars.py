@@ -100,3 +100,23 @@ def test_interpolate_and_count(x):
             assert _scalars.count(value, x) == np.searchsorted(x, value, side="right")
     assert math.isnan(_scalars.interpolate(math.nan, x, y))
     assert math.isnan(_scalars.count(math.nan, x))
+
+
+def test_ramps():
+    columns = [
+        (
+            [0.0, 2.0],
+            [
+                (0.0, 1.0, (9.0,), (0.0,)),
+                (0.0, 0.5, (0.0,), (4.0,)),
+                (2.0, 1.0, (4.0,), (-1.0,)),
+            ],
+        ),
+        ([], [(1.0, 1.0, (0.0,), (100.0,))]),
+    ]
+    cases = {-3.0: 9.0, 0.0: 9.0, 1.0: 2.0, 2.0: 4.0, 2.5: 3.5, math.inf: 3.0, -math.inf: 9.0}
+    for value, expected in cases.items():
+        assert _scalars.ramps([value, 1.0], columns) == [expected]
+        assert _scalars.ramps([value, 1.25], columns) == [expected + 25.0]
+    assert math.isnan(_scalars.ramps([1.0, math.nan], columns)[0])
+    assert math.isnan(_scalars.ramps([math.nan, 1.0], columns)[0])

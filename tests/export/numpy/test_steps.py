@@ -65,3 +65,16 @@ def test_counts_and_interpolation_keep_nan():
     for knots, y in (([1.0], [5.0]), ([0.0, 1.0], [5.0, 5.0])):
         wanted = [[5.0], [np.nan], [5.0]]
         np.testing.assert_array_equal(_steps.interpolate_rows(x, knots, y), wanted)
+
+
+def test_ramp_sums_of_a_row_and_of_rows():
+    column, left, slope = np.array([1, 0, 1]), np.array([0.0, -1.0, 2.0]), np.array([1.0, 0.5, 4.0])
+    weights = np.array([[1.0, 10.0], [2.0, 0.0], [0.0, 0.5]])
+    rows = np.array([[-1.0, 0.5], [0.0, 2.125], [np.inf, -np.inf], [np.nan, 0.0]])
+    kept = rows.copy()
+    expected = [[0.5, 5.0], [2.0, 10.25], [2.0, 0.0], [np.nan, np.nan]]
+    answers = _steps.ramp_sums(rows, column, left, slope, weights)
+    np.testing.assert_array_equal(answers, expected)
+    for row, wanted in zip(rows, expected, strict=True):
+        np.testing.assert_array_equal(_steps.ramp_sums(row, column, left, slope, weights), wanted)
+    np.testing.assert_array_equal(rows, kept)

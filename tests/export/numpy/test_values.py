@@ -88,7 +88,6 @@ def test_what_is_no_category_is_refused(value):
         pd.Timestamp(MOMENT, tz="UTC").tz_convert("America/New_York"),
         np.datetime64(MOMENT, "ns"),
         np.datetime64(MOMENT, "us"),
-        (MOMENT - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1),
     ],
 )
 def test_moments(value):
@@ -96,12 +95,28 @@ def test_moments(value):
     assert READERS["datetime"](value, "x") == float(wanted)
 
 
+def test_rows_of_moments_are_read_value_by_value():
+    read = row_reader([("s", "datetime"), ("t", "number")])
+    assert read(["1970-01-02", 3.0]) == [86_400e6, 3.0]
+    with pytest.raises(ValueError, match="Column 's' must hold moments. Got 3.0 of type float"):
+        read([3.0, 3.0])
+
+
+def test_periods_are_the_categories_that_encoders_make_of_them():
+    period = pd.Period("2024-02", "M")
+    assert READERS["category"](period, "x") == level_text(period, "x") == "2024-02"
+    assert READERS["category"](pd.NaT, "x") is None
+
+
 def test_moments_before_1970_and_dates():
     assert READERS["datetime"](dt.date(1969, 12, 31), "x") == -86_400e6
     assert READERS["datetime"](dt.datetime(1969, 12, 31, 23, 59, 59, 999999), "x") == -1.0
 
 
-@pytest.mark.parametrize("value", ["yesterday", dt.timedelta(1), [1]])
+@pytest.mark.parametrize(
+    "value",
+    ["yesterday", dt.timedelta(1), [1], 1.5e9, 0, True, np.float64(1.5e15), np.bool_(False)],
+)
 def test_what_is_no_moment_is_refused(value):
     with pytest.raises(ValueError, match="Column 'when' must hold moments"):
         READERS["datetime"](value, "when")

@@ -12,6 +12,7 @@ import pytest
 from stackens.exceptions import ExportError, MissingExtraError
 from stackens.export.onnx import manifest_text, open_onnx, write_onnx
 from stackens.export.program import Graph
+from stackens.export.verification import raw_rows
 from tests.export.random_programs import random_program
 
 
@@ -31,8 +32,9 @@ def mixed():
 @pytest.mark.parametrize("inputs", ["blocks", "columns"])
 def test_raw_rows(inputs):
     runner = open_onnx(write_onnx(mixed(), '{"named": true}', inputs=inputs))
-    assert runner.ask([1.5, "text", "Oslo", 2.0, 3.0]).tolist() == [1.5, 1.0, 2.0, 3.0]
-    assert runner.ask((7, None, "", 0.0, 1)).tolist() == [7.0, -1.0, 0.0, 1.0]
+    start = datetime.datetime(1970, 1, 1)
+    assert runner.ask([1.5, "text", "Oslo", start, 3.0]).tolist() == [1.5, 1.0, 0.0, 3.0]
+    assert runner.ask((7, None, "", "1970-01-01", 1)).tolist() == [7.0, -1.0, 0.0, 1.0]
     day, span = datetime.datetime(1970, 1, 2), datetime.timedelta(minutes=1)
     row = [decimal.Decimal("0.25"), 1, 3, day, span]
     assert runner.ask(row).tolist() == [0.25, 2.0, 86_400e6, 60.0]
@@ -46,9 +48,10 @@ def test_raw_rows(inputs):
 @pytest.mark.parametrize(
     ("row", "error", "message"),
     [
-        (["1.5", 0.0, "Oslo", 0.0, 0.0], ValueError, "number"),
-        ([10**400, 0.0, "Oslo", 0.0, 0.0], ValueError, "number"),
-        ([1.5, 0.0, ["Oslo"], 0.0, 0.0], TypeError, "town"),
+        (["1.5", 0.0, "Oslo", None, 0.0], ValueError, "number"),
+        ([10**400, 0.0, "Oslo", None, 0.0], ValueError, "number"),
+        ([1.5, 0.0, ["Oslo"], None, 0.0], TypeError, "town"),
+        ([1.5, 0.0, "Oslo", 1.5e9, 0.0], ValueError, "Column 'date' must hold moments"),
         ([1.5, 0.0, "Oslo", 0.0], ValueError, "5"),
         ([1.5, 0.0, "Oslo", 0.0, 0.0, 0.0], ValueError, "5"),
     ],
@@ -65,9 +68,30 @@ def test_a_row_alone_is_answered_as_in_a_batch(seed):
     runner = open_onnx(write_onnx(program, "{}"))
     outputs = runner.outputs(columns)
     for i in range(10):
-        row = [column[i] for column in columns]
+        (row,) = raw_rows(program, [column[i : i + 1] for column in columns])
         np.testing.assert_allclose(np.ravel(runner.ask(row)), outputs[i], rtol=1e-6, atol=1e-15)
         np.testing.assert_array_equal(runner.run(runner.prepared(row))[0], runner.ask(row))
+
+
+def test_halves_of_characters_are_unknown_categories():
+    runner = open_onnx(write_onnx(mixed(), "{}"))
+    assert runner.ask([1.0, None, "\ud800", None, 3.0])[1] == -1.0
+    assert runner.ask([1.0, None, "Ålesund", None, 3.0])[1] == -1.0
+    columns = [np.zeros(1), np.zeros(1), np.array(["\udfff"], dtype=object), *np.zeros((2, 1))]
+    assert runner.outputs(columns)[0, 1] == -1.0
+
+
+def test_plain_numbers_of_one_matrix_are_no_moments():
+    graph = Graph(["age", "seen"])
+    both = graph.concatenate([graph.numbers([0]), graph.numbers([1], "datetime")])
+    program = graph.program(both, "values", one_target=False)
+    runner = open_onnx(write_onnx(program, "{}", inputs="matrix"))
+    for row in ([1.0, 2.0], (1, 2), np.ones(2), {"age": 1.0, "seen": True}):
+        with pytest.raises(ValueError, match="Column 'seen' must hold moments"):
+            runner.ask(row)
+    assert runner.ask([1.0, "1970-01-02"]).tolist() == [1.0, 86_400e6]
+    # columns that are read already are microseconds
+    assert runner.outputs([np.ones(1), np.array([7.0])]).tolist() == [[1.0, 7.0]]
 
 
 def test_text_that_stands_for_a_missing_value_in_the_file_is_an_unknown_one_in_a_row():
@@ -132,13 +156,13 @@ def test_a_file_runs_where_onnx_is_not_installed(tmp_path):
 import sys
 sys.modules["onnx"] = None
 from stackens.export.onnx import open_onnx
-print(open_onnx(sys.argv[1]).ask([1.5, None, "Oslo", 2.0, 3.0]).tolist())
+print(open_onnx(sys.argv[1]).ask([1.5, None, "Oslo", "1970-01-01", 3.0]).tolist())
 """
     result = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, encoding="utf-8", check=False
     )
     assert result.returncode == 0, result.stderr
-    assert result.stdout.strip() == "[1.5, 1.0, 2.0, 3.0]"
+    assert result.stdout.strip() == "[1.5, 1.0, 0.0, 3.0]"
 
 
 def test_a_missing_runtime_is_named(monkeypatch):

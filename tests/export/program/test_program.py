@@ -21,6 +21,15 @@ def test_what_a_program_says_about_itself():
     assert positions == list(range(len(program.nodes)))
 
 
+def test_only_one_score_decides_by_its_sign():
+    graph = Graph(["a", "b"])
+    one, two = graph.numbers([0]), graph.numbers([0, 1])
+    assert graph.program(one, "scores", np.array([0, 1])).decides_by_sign
+    assert not graph.program(two, "scores", np.array([0, 1])).decides_by_sign
+    assert not graph.program(one, "probabilities", np.array([7])).decides_by_sign
+    assert not graph.program(one, "values").decides_by_sign
+
+
 def test_what_a_node_needs_leaves_other_branches_out():
     graph = Graph(["a"])
     x = graph.numbers([0])

@@ -49,6 +49,19 @@ def test_raw_thresholds_are_taken_as_they_are(threshold):
     assert (cut.column, cut.values.tolist()) == (1, [threshold])
 
 
+def test_thresholds_beyond_the_most_are_counted():
+    graph = Graph(["a", "b"])
+    x = graph.numbers([0, 0, 0, 1])
+    program = graph.program(_stumps(graph, x, [1.0, 2.0, 3.0, 4.0]), "values")
+    many = graph.count(graph.numbers([1]), np.arange(12.0))
+    both = graph.program(graph.concatenate([program.output, many]), "values")
+    first, second = cuts_of(both, 10)
+    assert (first.values.tolist(), first.n_left_out) == ([1.0, 2.0, 3.0], 0)
+    assert (len(second.values), second.n_left_out) == (10, 2)
+    (few, _) = cuts_of(both, 2)
+    assert (len(few.values), few.n_left_out) == (2, 1)
+
+
 def test_thresholds_behind_imputing_scaling_and_rounding():
     graph = Graph(["a", "b", "c"])
     x = graph.fill_missing(graph.numbers([0, 1]), np.array([3.0, 4.0]))
@@ -109,3 +122,13 @@ def test_scales_of_columns_that_are_standardised():
     scales = column_scales(program)
     np.testing.assert_allclose(scales[0], (6.0, 14.0))
     np.testing.assert_allclose(scales[1], (-11.0, 1.0))
+
+
+def test_ramps_turn_at_both_ends():
+    graph = Graph(["a", "b"])
+    x = graph.over(graph.minus(graph.numbers([0, 1]), np.array([1.0, 5.0])), 2.0)
+    left, slope = np.array([0.5, 1.5]), np.array([1.0, 0.25])
+    node = graph.ramps(x, np.array([1, 1]), left, slope, np.ones((2, 1)))
+    (cut,) = cuts_of(graph.program(node, "values"), 10)
+    assert cut.column == 1
+    np.testing.assert_allclose(cut.values, [6.0, 8.0, 16.0], rtol=1e-15)

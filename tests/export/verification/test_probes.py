@@ -83,6 +83,17 @@ def test_cuts_of_times_stay_within_the_calendar():
     assert np.nanmax(np.abs(probes.columns[1])) < 1e17
 
 
+def test_cuts_that_are_too_many_are_counted():
+    graph = Graph(["a", "b"])
+    a = graph.count(graph.numbers([0]), np.arange(6_000.0))
+    b = graph.count(graph.numbers([1]), np.arange(500.0))
+    probes = make_probes(graph.program(graph.concatenate([a, b]), "values"))
+    assert probes.n_cuts // 3 + probes.n_cuts_left_out == 6_500
+    assert probes.n_cuts <= 12_000
+    fewer = make_probes(graph.program(b, "values"))
+    assert (fewer.n_cuts, fewer.n_cuts_left_out) == (1_500, 0)
+
+
 def test_times_are_whole_microseconds_as_in_a_source():
     graph = Graph(["when", "long"])
     when = graph.count(graph.numbers([0], "datetime"), np.array([1_600_000_000_000_000.25, 7.0]))

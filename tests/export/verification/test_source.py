@@ -1,16 +1,23 @@
 """Asking the source model in the form it was fitted on, and rows that it refuses."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import MissingIndicator
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
 
 from stackens.exceptions import ExportMismatchError
 from stackens.export._program_of import program_of
+from stackens.export.numpy._values import READERS
 from stackens.export.program import Graph, InputColumn, Program, evaluate
-from stackens.export.verification import answers_of_source, rows_for_source
+from stackens.export.verification import answers_of_source, raw_rows, rows_for_source
 from stackens.export.verification._source import accepted_rows
 
 
@@ -34,7 +41,7 @@ def test_frames_have_the_types_of_their_kinds():
         np.array(["u", "v"], dtype=object),
     ]
     like = pd.DataFrame({"e": pd.Categorical(["u"], categories=["u", "w"])})
-    frame = rows_for_source(program, columns, text="none", like=like)
+    frame = rows_for_source(program, columns, form="none", like=like)
     assert list(frame.columns) == ["a", "b", "c", "d", "e"]
     assert frame["c"][0] == pd.Timestamp("2023-11-14 22:13:20")
     assert frame["d"][0] == pd.Timedelta("1.5s")
@@ -109,6 +116,12 @@ def test_labels_that_are_not_those_of_the_largest_answer_are_found_out():
         answers_of_source(model, _program(model, "probabilities"), columns)
 
 
+def test_one_class_is_the_label_of_every_row():
+    model = DecisionTreeClassifier().fit(X, np.full(6, "only"))
+    answers = answers_of_source(model, program_of(model), [X[:, 0], X[:, 1]])
+    assert answers.tolist() == [[1.0]] * 6
+
+
 def test_the_form_of_missing_text_is_the_one_that_the_source_knows():
     words = np.array(["u", "v", None, "u"] * 10, dtype=object)
     y = np.array([0, 1, 1, 0] * 10)
@@ -155,3 +168,79 @@ def test_categories_that_are_numbers_in_the_rows_given_are_asked_for_as_text():
     rows = rows_for_source(_shape(("floor", "category")), columns, like=like)
     assert rows["floor"][0] == "3"
     assert rows["floor"].isna().tolist() == [False, True, False]
+
+
+NUMBERS = np.array([0, 1, 2, 1] * 10)
+
+
+@pytest.mark.parametrize("form", ["frame", "matrix"])
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_numbers_among_objects_are_asked_as_such(form, missing):
+    values = NUMBERS.astype(object)
+    values[::7] = missing
+    rows = pd.DataFrame({"a": values}) if form == "frame" else values[:, None]
+    model = make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression())
+    model.fit(rows, NUMBERS)
+    program = program_of(model)
+    columns = [np.array([0.0, 2.0, np.nan, 7.0, np.inf])]
+    for like in (None, rows):
+        if like is rows and missing is None and form == "matrix":
+            continue  # an array does not say what its missing values are
+        found = answers_of_source(model, program, columns, like=like)
+        np.testing.assert_allclose(found, evaluate(program, columns)[0], rtol=1e-12)
+
+
+def test_large_answers_do_not_hide_the_form_of_missing_values():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"a": rng.choice([0, 1, 2], 60).astype(object), "x": rng.normal(size=60)})
+    rows.loc[::7, "a"] = None
+    encoder = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore"), ["a"]), ("passthrough", ["x"])
+    )
+    model = make_pipeline(encoder, Ridge()).fit(rows, rows["x"] + rows["a"].isna())
+    program = program_of(model)
+    columns = [np.append(np.arange(900.0) % 3, np.full(3, np.nan)), np.geomspace(1, 1e200, 903)]
+    columns[1][-3:] = [0.1, 0.2, 0.3]
+    found = answers_of_source(model, program, columns)
+    np.testing.assert_allclose(found, evaluate(program, columns)[0], rtol=1e-12)
+
+
+def test_raw_rows_have_moments():
+    program = _shape(("a", "number"), ("c", "datetime"), ("d", "timedelta"), ("e", "category"))
+    far = 1e6 * 86_400 * 366 * 10_000  # a year that datetime does not know
+    columns = [np.ones(3), np.array([1.7e15, np.nan, far]), np.full(3, 1.5), np.array(["u"] * 3)]
+    first, second, third = raw_rows(program, columns)
+    assert first == [1.0, dt.datetime(2023, 11, 14, 22, 13, 20), 1.5, "u"]
+    assert second == [1.0, None, 1.5, "u"]
+    assert READERS["datetime"](third[1], "c") == far
+
+
+def test_objects_have_the_missing_value_of_the_rows_given():
+    columns = [np.array([1.0, np.nan])]
+    for missing in (None, np.nan):
+        like = pd.DataFrame({"a": pd.Series([1, missing], dtype=object)})
+        rows = rows_for_source(_shape(("a", "number")), columns, like=like)
+        assert rows["a"].dtype == object
+        assert (rows["a"][1] is None) == (missing is None)
+    matrix = rows_for_source(_shape(("x0", "number"), named=False), columns, form="object-none")
+    assert matrix.tolist() == [[1.0], [None]]
+
+
+def test_an_infinity_that_is_a_category_in_the_rows_given_may_be_refused():
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"b": pd.Categorical(rng.random(60) < 0.5), "x": rng.normal(size=60)})
+    model = HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=5).fit(rows, rows["x"])
+    program = program_of(model)
+    columns = [np.array([0.0, 1.0, np.inf]), np.zeros(3)]
+    found = answers_of_source(model, program, columns, like=rows)
+    np.testing.assert_array_equal(found[:2], evaluate(program, columns)[0][:2])
+    assert np.isnan(found[2]).all()
+
+
+def test_an_infinity_in_a_column_without_a_kind_may_be_refused():
+    rows = np.where(np.eye(12, 3) > 0, np.nan, 1.0)
+    model = make_pipeline(MissingIndicator(features="all"), LinearRegression())
+    program = program_of(model.fit(rows, np.arange(12.0)))
+    columns = [np.array(["1", "inf", None], dtype=object)] * 3
+    found = answers_of_source(model, program, columns)
+    assert np.isnan(found).ravel().tolist() == [False, True, False]

@@ -14,7 +14,7 @@ from stackens.export.program import Graph, Lookup
 from stackens.export.readers._registry import Method, read_transform, reads_model
 from stackens.export.readers._table import Column, ComputedColumn, Table
 from stackens.export.readers.models._answers import answer_of_probabilities, only_predicts
-from stackens.export.readers.models._torch_layers import array_of, dense, read_torch_module
+from stackens.export.readers.models._torch_layers import array_of, read_torch_module
 
 __all__ = ["read_tabular_network"]
 
@@ -51,35 +51,41 @@ def read_tabular_network(network: Any, graph: Graph, table: Table) -> int:
     int
         Node of the outputs.
     """
-    features, order = _features(network.inputs, graph, table)
     first, *others = deepcopy(network.layers).double()  # which is how its estimator computes
-    source = dense(graph, features, first, order)
+    weights = np.ascontiguousarray(array_of(first.weight).T)
+    weights[: len(network.inputs.numbers)] *= 3.0  # see `_bent`
+    features, order, bins = _features(network.inputs, graph, table, weights)
+    source = graph.dense(features, weights[order], array_of(first.bias))
+    if bins is not None:
+        source = graph.arithmetic("add", source, bins)
     for part in others:
         source = read_torch_module(part, graph, source)
     return source
 
 
-def _features(inputs: Any, graph: Graph, table: Table) -> tuple[int, np.ndarray]:
-    """Return the node of the features, and which of the network's features each column is.
+def _features(
+    inputs: Any, graph: Graph, table: Table, weights: np.ndarray
+) -> tuple[int, np.ndarray, int | None]:
+    """Return the node of the features, which of the network's features each is, and the bins.
 
-    Columns that come from a lookup get their features by another lookup, made here once.
+    Columns that come from a lookup get their features by another lookup, made here once. Bins are
+    most of the features; they come apart, as the node of what they add to the first layer.
     """
     buffers = {name: tensor.cpu().numpy() for name, tensor in inputs.named_buffers()}
     numbers = [int(p) for p in buffers["numbers"]]
     source = buffers["bin_source"]
     plain = [i for i, p in enumerate(numbers) if not _is_lookup(table.columns[p], graph)]
     wanted = list(dict.fromkeys([*(numbers[i] for i in plain), *source.tolist()]))
-    parts, order = [], []
+    parts, order, bins = [], [], None
     x = graph.elementwise("round_single", table.select(wanted).numbers(graph)) if wanted else -1
     if plain:
         parts.append(_bent(graph, graph.select(x, np.arange(len(plain)))))
         order.append(np.array(plain))
     if len(source):
-        into = graph.minus(graph.select(x, [wanted.index(p) for p in source]), buffers["bin_left"])
-        into = graph.times(into, buffers["bin_slope"])
-        at_least = graph.arithmetic("maximum", into, graph.constant(0.0))
-        parts.append(graph.arithmetic("minimum", at_least, graph.constant(1.0)))
-        order.append(len(numbers) + np.arange(len(source)))
+        column = np.array([wanted.index(p) for p in source])
+        left, slope = (buffers[name].astype(np.float64) for name in ("bin_left", "bin_slope"))
+        own = weights[len(numbers) : len(numbers) + len(source)]
+        bins = graph.ramps(x, column, left, slope, own)
     looked_up = [i for i in range(len(numbers)) if i not in set(plain)]
     for node, run in groupby(looked_up, lambda i: table.columns[numbers[i]].node):  # type: ignore[union-attr]
         members = list(run)
@@ -92,7 +98,7 @@ def _features(inputs: Any, graph: Graph, table: Table) -> tuple[int, np.ndarray]
         parts.append(_embedded(graph, table.select([int(position)]), vectors, int(offset)))
         order.append(start + np.arange(vectors.shape[1]))
         start += vectors.shape[1]
-    return graph.concatenate(parts), np.concatenate(order)
+    return graph.concatenate(parts), np.concatenate(order), bins
 
 
 def _is_lookup(column: Column, graph: Graph) -> TypeGuard[ComputedColumn]:
@@ -118,15 +124,14 @@ def _mapped(
 
 
 def _bent(graph: Graph, x: int) -> int:
-    """Return ``x / sqrt(1 + (x / 3)^2)``."""
-    third = graph.over(x, 3.0)
-    size = graph.elementwise("sqrt", graph.plus(graph.arithmetic("multiply", third, third), 1.0))
+    """Return ``x / sqrt(9 + x^2)``, a third of what the network makes of a number."""
+    size = graph.elementwise("sqrt", graph.plus(graph.arithmetic("multiply", x, x), 9.0))
     return graph.arithmetic("divide", x, size)
 
 
 def _bent_array(rows: np.ndarray) -> np.ndarray:
     rows = rows.astype(np.float32).astype(np.float64)
-    return rows / np.sqrt(1.0 + (rows / 3.0) ** 2)
+    return rows / np.sqrt(9.0 + rows * rows)
 
 
 def _embedded(graph: Graph, table: Table, vectors: np.ndarray, offset: int) -> int:

@@ -11,7 +11,7 @@ from stackens.exceptions import ExportError
 from stackens.export.program import Graph
 from stackens.export.readers.models._activations import ACTIVATIONS
 
-__all__ = ["array_of", "dense", "read_torch_module", "refused_layer"]
+__all__ = ["array_of", "read_torch_module", "refused_layer"]
 
 
 def read_torch_module(module: Any, graph: Graph, source: int) -> int:
@@ -50,11 +50,8 @@ def array_of(tensor: Any) -> np.ndarray:
     return np.array(tensor.detach().cpu().numpy())
 
 
-def dense(graph: Graph, source: int, layer: Any, order: np.ndarray | None = None) -> int:
-    """Read a Linear layer, whose input columns may stand in another order."""
+def _linear(layer: Any, graph: Graph, source: int) -> int:
     weights = array_of(layer.weight)
-    if order is not None:
-        weights = weights[:, order]
     if weights.shape[1] != graph.width(source):
         raise ExportError(
             f"A Linear layer must read all columns before it. Got {layer!r} behind "
@@ -85,10 +82,6 @@ def _sequential(module: Any, graph: Graph, source: int) -> int:
     for part in module:
         source = read_torch_module(part, graph, source)
     return source
-
-
-def _linear(layer: Any, graph: Graph, source: int) -> int:
-    return dense(graph, source, layer)
 
 
 def _unchanged(layer: Any, graph: Graph, source: int) -> int:

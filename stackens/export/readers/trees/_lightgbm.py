@@ -79,11 +79,10 @@ def read_classifier(classifier: Any, graph: Graph, table: Table, method: Method)
     if method == "decision_function":
         return read_booster(booster, graph, table, method)
     if callable(classifier.objective_):
-        raise no_such_method(
-            classifier,
-            method,
-            "its objective is a function, with which LightGBM knows raw scores only",
-            "decision_function",
+        raise ExportError(
+            "A classifier must have probabilities. Got a LGBMClassifier with a function as "
+            "objective, with which LightGBM knows raw scores only. Export its 'booster_', which "
+            "answers with these, or distil the classifier."
         )
     if len(classifier.classes_) < 2:
         raise ExportError(

@@ -8,7 +8,7 @@ import pytest
 
 import stackens as se
 from stackens.exceptions import ExportError
-from stackens.export.program import Graph, Lookup, evaluate
+from stackens.export.program import Dense, Graph, Lookup, Ramps, evaluate
 from stackens.export.readers import Table, read_response
 from stackens.export.readers.models import read_tabular_network
 
@@ -103,6 +103,16 @@ def test_vectors_of_categories_are_looked_up_at_once():
     widths = sorted(node.width for node in program.nodes if isinstance(node, Lookup))
     assert widths == [8, 8]
     assert not program.single_precision  # the estimator computes in double precision
+
+
+def test_bins_are_no_inputs_of_the_first_layer():
+    model = se.TorchMLPClassifier((4,), n_bins=8, **SETTINGS).fit(FRAME[["size", "age"]], LABELS)
+    program = read(model, FRAME[["size", "age"]], "predict_proba")
+    (ramps,) = (node for node in program.nodes if isinstance(node, Ramps))
+    n_bins = len(model.module_.inputs.bin_left)
+    assert len(ramps.column) == n_bins > 10
+    first = next(node for node in program.nodes if isinstance(node, Dense))
+    assert len(first.weights) == model.module_.inputs.n_features - n_bins
 
 
 def test_codes_that_were_computed_are_found_too():
