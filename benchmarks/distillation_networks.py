@@ -4,8 +4,8 @@
 
 The images are 10,000 of Fashion-MNIST to learn from and 2,000 to count errors on. The teacher is a
 convolutional network of 216,000 weights, regularised by dropout and jitter (each image is moved by
-up to a pixel every time it is met). The student has 50,000 (with --width 16: 21,000; Hinton's had 1.3
-million of 2.4) and no regularisation:
+up to a pixel every time it is met). The student has 50,000 (with --width 16: 21,000; Hinton's: 1.3
+of 2.4 million) and no regularisation:
 
 - plain: true classes alone, trained as the distilled ones are;
 - plain, best: the same with three learning rates, each with early stopping and without it on all

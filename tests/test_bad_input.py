@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 from sklearn.naive_bayes import GaussianNB
@@ -63,6 +64,36 @@ CASES = {
         r"contains NaN or None.*must not be missing.*Drop",
     ),
     "infinite target": ({}, (X, missing(np.inf)), ValueError, r"Input y contains infinity.*Drop"),
+    "no columns": (
+        {},
+        (X[:, :0], Y),
+        ValueError,
+        r"at least one column.*0 feature\(s\).*Check how the columns",
+    ),
+    "two columns of one name": (
+        {},
+        (FRAME[["a", "b", "a"]], Y),
+        ValueError,
+        r"different names.*\['a'\] more than once.*Rename",
+    ),
+    "one weight for all": (
+        {},
+        (X, Y, 2.0),
+        ValueError,
+        "sample_weight must hold one entry for each row.*Got 2.0.*Pass an array",
+    ),
+    "one group for all": (
+        {},
+        (X, Y, None, 2.0),
+        ValueError,
+        "groups must hold one entry for each row.*Got 2.0.*Pass an array",
+    ),
+    "a class for each row": (
+        {},
+        (X, np.array([f"id {i}" for i in range(40)])),
+        ValueError,
+        "fewer rows than there are folds.*Got 40 classes of one row each.*Check the target",
+    ),
     "rare classes": (
         {"cv": 5},
         (X[:8], Y[:8]),
@@ -217,6 +248,18 @@ CASES = {
         ValueError,
         r"'n_jobs' parameter.*must be.*Got 'all'",
     ),
+    "no jobs at all": (
+        {"n_jobs": 0},
+        (X, Y),
+        ValueError,
+        "'n_jobs' parameter.*must be.*Got 0 instead.*Use 1",
+    ),
+    "prefit models that are not fitted": (
+        {"cv": "prefit"},
+        (X, Y),
+        NotFittedError,
+        r"must be fitted already.*Got 'lr' \(LogisticRegression\).*Call its fit",
+    ),
     "unknown on_error": (
         {"on_error": "skip"},
         (X, Y),
@@ -226,6 +269,7 @@ CASES = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:The number of unique classes is greater")
 @pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("case", CASES)
 def test_mistakes_are_explained(case, make):
@@ -249,10 +293,29 @@ def test_targets_of_regressors(make, y, message):
         make([("ridge", Ridge())]).fit(X, y)
 
 
-def test_unknown_scorers():
-    message = "'scoring' parameter.*Got 'nonsense'.*get_scorer_names"
+@pytest.mark.parametrize("make", [se.StackedRegressor, se.BlendedRegressor])
+def test_classifiers_for_numbers(make):
+    message = "needs regressors.*estimator nb should be a regressor. Got a GaussianNB.*Use the"
     with pytest.raises(ValueError, match=message):
-        se.BlendedClassifier(MODELS, weighting="greedy", scoring="nonsense").fit(X, Y)
+        make([("ridge", Ridge()), ("nb", GaussianNB())]).fit(X, X[:, 0])
+
+
+def test_truth_values_that_come_from_a_column_with_gaps():
+    y = pd.Series(np.where(Y, True, False), dtype=object)
+    stack = se.StackedClassifier(MODELS).fit(X, y)
+    assert stack.classes_.tolist() == [False, True]
+    assert stack.score(X, y) == stack.score(X, y.astype(bool)) > 0.4
+    report = se.compare(MODELS, X, y, strategies=["lr", "nb"], outer=0.3)
+    assert report.frame()["score"].notna().all()
+    assert len(se.default_estimators(X, y)) >= 5
+
+
+def test_a_compact_cross_fit_has_no_table_to_learn_from():
+    compact = se.cross_fit(MODELS, X, Y).compact()
+    with pytest.raises(ValueError, match=r"learns from the table.*Got a compact.*Pass the one"):
+        se.StackedClassifier(MODELS).fit_from(compact)
+    blend = se.BlendedClassifier(MODELS, weighting="uniform").fit_from(compact)  # learns nothing
+    assert len(blend.predict(X)) == len(Y)
 
 
 @pytest.mark.parametrize(
@@ -265,6 +328,8 @@ def test_unknown_scorers():
         ({"final_fit": {"z": "bag"}}, r"'final_fit' parameter.*Got \['z'\].*The names are"),
         ({"cv": "loo"}, "The 'cv' parameter must be.*Got 'loo'"),
         ({"random_state": "x"}, "'x' cannot be used to seed"),
+        ({"n_jobs": "all"}, "The 'n_jobs' parameter of cross_fit.*Got 'all'"),
+        ({"verbose": "yes"}, "The 'verbose' parameter of cross_fit.*Got 'yes'"),
         ({"params": {"prior": 1}}, r"Passing \['prior'\].*enable_metadata_routing"),
     ],
 )

@@ -1,7 +1,7 @@
 """scikit-learn's own checks on every estimator, with no expected failures.
 
-Base models here are deterministic ones of scikit-learn, so that a failure is ours. With random
-forests scikit-learn exempts its own classes from the check that weights equal repetition.
+Base models here are deterministic ones of scikit-learn, so that a failure is ours; what others
+bring along is listed below with its cause.
 """
 
 from importlib.util import find_spec
@@ -70,6 +70,40 @@ SETTINGS = [
     [*DEFAULTS, *SETTINGS], expected_failed_checks=lambda estimator: EXPECTED_FAILURES
 )
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+# What models like those of default_estimators do themselves, alone as well as combined.
+BROUGHT_ALONG = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "a forest draws its rows anew; scikit-learn exempts its own forests"
+    ),
+    "check_dtype_object": "the encoder takes text, and dicts as text, where an error is expected",
+    "check_estimators_nan_inf": "the encoder takes missing values, as is its purpose",
+}
+
+
+def like_the_defaults(task):
+    """Return three of the default base models, small ones."""
+    y = np.arange(40) % 2 if task == "classes" else np.arange(40) / 7
+    models = dict(se.default_estimators(np.ones((40, 3)), y))
+    chosen = [(name, models[name]) for name in ("lightgbm_shallow", "random_forest", "linear")]
+    for _, model in chosen:
+        sizes = [key for key in model.get_params() if key.endswith("n_estimators")]
+        model.set_params(**dict.fromkeys(sizes, 3))
+    return chosen
+
+
+@pytest.mark.filterwarnings("ignore::stackens.exceptions.ConstantPredictionWarning")
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@parametrize_with_checks(
+    [
+        se.StackedClassifier(like_the_defaults("classes")),
+        se.BlendedRegressor(like_the_defaults("numbers")),
+    ],
+    expected_failed_checks=lambda estimator: BROUGHT_ALONG,
+)
+def test_scikit_learn_checks_with_the_default_base_models(estimator, check):
     check(estimator)
 
 

@@ -41,12 +41,12 @@ def main():
         outer = 2
     else:
         X, y = read_table(arguments.csv, arguments.target)
-        estimators = se.default_estimators(X, y)
+        estimators = explained(se.default_estimators, X, y)
         outer = "auto"
 
     start = time.perf_counter()
-    report = se.compare(
-        estimators, X, y, outer=outer, n_jobs=arguments.jobs, random_state=0, verbose=1
+    report = explained(
+        se.compare, estimators, X, y, outer=outer, n_jobs=arguments.jobs, random_state=0, verbose=1
     )
     print(f"\nCompared in {time.perf_counter() - start:.0f} seconds.\n\n{report}\n")
     report.plot().figure_.savefig(arguments.output, dpi=150)
@@ -98,7 +98,27 @@ def read_table(path, target):
             f"and {table.shape[1]} columns in {str(path)!r}. Give a larger table."
         )
     print(f"Table: {path.name}, {len(table):,} rows, {table.shape[1] - 1} columns")
-    return table.drop(columns=target), table[target]
+    return table.drop(columns=target).apply(as_dates), table[target]
+
+
+def as_dates(column):
+    """Return a column of text as dates where every text in it begins like 2026-01-31 and is one."""
+    known = column.dropna()
+    is_text = pd.api.types.is_string_dtype(known)
+    if known.empty or not is_text or not known.str.match(r"\d{4}-\d{2}-\d{2}(\D|$)").all():
+        return column
+    try:
+        return pd.to_datetime(column, format="ISO8601")
+    except ValueError:  # such as February 30, or several time zones
+        return column
+
+
+def explained(function, *args, **kwargs):
+    """Call a function of stackens; a mistake in the table ends the script with what it says."""
+    try:
+        return function(*args, **kwargs)
+    except (ValueError, TypeError) as error:
+        sys.exit(f"\nThis table cannot be compared: {error}")
 
 
 def show_note(message, category, filename, lineno, file=None, line=None):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,15 @@ from sklearn.utils import check_array
 
 from stackens._core._sklearn import safe_indexing
 
-__all__ = ["as_features", "is_frame", "is_sized_like", "n_rows", "take_rows"]
+__all__ = [
+    "as_features",
+    "check_columns",
+    "check_same_rows",
+    "is_frame",
+    "is_sized_like",
+    "n_rows",
+    "take_rows",
+]
 
 
 def is_frame(X: Any) -> bool:
@@ -74,3 +83,62 @@ def as_features(X: Any) -> Any:
     if getattr(X, "ndim", 1) == 1 and n_rows(X) and isinstance(next(iter(X)), str | dict):
         return X
     return check_array(X, dtype=None, ensure_all_finite=False, allow_nd=True)
+
+
+def _has_rows(part: Any) -> bool:
+    """Whether a part is more than a single value."""
+    if isinstance(part, str | bytes | dict):
+        return False
+    shape = getattr(part, "shape", None)
+    if shape is None:
+        return hasattr(part, "__len__") or np.asarray(part).ndim > 0
+    return len(shape) > 0
+
+
+def check_same_rows(**parts: Any) -> None:
+    """Raise unless all parts have one entry for each row; those that are None are not asked.
+
+    Parameters
+    ----------
+    **parts : array-like or None
+        The first is what the others belong to, usually X.
+
+    Raises
+    ------
+    ValueError
+        If there is no row, a part is a single value, or the numbers of rows differ.
+    """
+    given = {name: part for name, part in parts.items() if part is not None}
+    for name, part in given.items():
+        if not _has_rows(part):
+            raise ValueError(
+                f"{name} must hold one entry for each row. Got {part!r:.100}. Pass an array, a "
+                "list or a Series."
+            )
+    lengths = {name: n_rows(part) for name, part in given.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(
+            f"{', '.join(lengths)} must have the same number of rows. Got inconsistent numbers of "
+            f"samples: {lengths}. Pass what belongs to the same rows."
+        )
+    if 0 in lengths.values():
+        raise ValueError(
+            f"{next(iter(lengths))} must have at least one row. Got 0 sample(s) while a minimum "
+            "of 1 is required. Check how the rows were selected."
+        )
+
+
+def check_columns(X: Any) -> None:
+    """Raise on a table without columns, and on a frame in which two have the same name."""
+    shape: tuple[int, ...] = getattr(X, "shape", None) or ()
+    if len(shape) == 2 and shape[1] == 0:
+        raise ValueError(
+            f"X must have at least one column. Got 0 feature(s) (shape={shape}) while a "
+            "minimum of 1 is required. Check how the columns were selected."
+        )
+    repeated = [name for name, n in Counter(X.columns).items() if n > 1] if is_frame(X) else []
+    if repeated:
+        raise ValueError(
+            f"The columns of X must have different names. Got {repeated[:20]} more than once. "
+            "Rename them, or keep one of each."
+        )

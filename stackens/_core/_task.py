@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-__all__ = ["Task", "infer_task"]
+__all__ = ["Task", "infer_task", "plain_target"]
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
 
@@ -106,11 +106,18 @@ def infer_task(y: Any, *, classification: bool | None = None) -> tuple[Task, Any
             f"y must hold one target for each row. Got {given!r:.100}. Pass an array, a list or a "
             "Series."
         )
+    if len(values) == 0:
+        raise ValueError(
+            "y must have at least one row. Got 0 sample(s) while a minimum of 1 is required. "
+            "Check how the rows were selected."
+        )
     if pd.isna(values).any():
         raise ValueError(
             "Input y contains NaN or None, but targets must not be missing. Drop those rows, or "
             "give them a target."
         )
+    y = plain_target(y)
+    values = np.asarray(y)
     _refuse_infinity(values)
     try:
         kind = type_of_target(y, input_name="y")
@@ -139,6 +146,24 @@ def infer_task(y: Any, *, classification: bool | None = None) -> tuple[Task, Any
             )
         return Task("binary" if len(classes) == 2 else "multiclass", len(classes), classes), y
     return _regression_task(y)
+
+
+def plain_target(y: Any) -> Any:
+    """Return a target of dtype object that holds only truth values or numbers in a plain dtype.
+
+    Such a target comes out of a file in which some were missing; scikit-learn knows no labels of
+    that kind. Every other target is returned as it is.
+    """
+    if not isinstance(y, np.ndarray | pd.Series | pd.DataFrame) or np.ndim(y) not in (1, 2):
+        return y
+    values = np.asarray(y)
+    plain_types = bool | np.bool_ | int | float | np.number
+    if values.dtype != object or not values.size or not isinstance(values.flat[0], plain_types):
+        return y
+    plain = (pd.DataFrame(y) if isinstance(y, np.ndarray) else y).infer_objects()
+    if np.asarray(plain).dtype.kind not in "biuf":
+        return y
+    return plain.to_numpy().reshape(y.shape) if isinstance(y, np.ndarray) else plain
 
 
 def _regression_task(y: Any) -> tuple[Task, Any]:

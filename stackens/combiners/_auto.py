@@ -14,7 +14,12 @@ from stackens._core._losses import normalised_weights, output_scales, row_losses
 from stackens.combiners._base import Combiner, count_weights, fitting_rows, readable_rows
 from stackens.combiners._cross_fitted import Splits, place_rows, table_splits
 from stackens.combiners._greedy import GreedySelection
-from stackens.combiners._greedy_scorer import as_fitted_estimator, checked_scorer
+from stackens.combiners._greedy_scorer import (
+    ScorerMetric,
+    checked_scorer,
+    score_predictions,
+    trial_table,
+)
 from stackens.combiners._linear import RidgeLeaveOneOut
 from stackens.combiners._logistic import LogisticOnLogits, LogLinearPool
 from stackens.combiners._means import UniformMean
@@ -128,6 +133,17 @@ class AutoCombiner(Combiner):
         """Weights of the combiner chosen; an AttributeError where it has none."""
         return self.best_combiner_.weights_
 
+    def check_scoring(self, table: OutOfFoldTable) -> None:
+        for candidate in self._candidates(table).values():
+            if isinstance(candidate, Combiner):
+                candidate.check_scoring(table)
+        if self.scoring is None:
+            return
+        scorer = checked_scorer(self.scoring, type(self).__name__)
+        rows = fitting_rows(trial_table(table), type(self).__name__)
+        values, weights = rows.values, rows.sample_weight
+        ScorerMetric(values, rows.y, rows.task, scorer, weights).try_on(values[:, 0])
+
     def fit(self, out_of_fold: OutOfFoldTable) -> AutoCombiner:
         rows = fitting_rows(out_of_fold, type(self).__name__)
         candidates = self._candidates(rows)
@@ -231,15 +247,15 @@ class AutoCombiner(Combiner):
     ) -> np.ndarray:
         """Return the negative score of each split."""
         scorer = checked_scorer(self.scoring, type(self).__name__)
-        estimator = as_fitted_estimator(rows.task)
-        y = np.asarray(rows.y)
-        losses = []
-        for predictions, (_, test) in zip(parts, splits, strict=True):
-            extra = {}
-            if rows.sample_weight is not None:
-                extra["sample_weight"] = rows.sample_weight[test]
-            losses.append(-float(scorer(estimator, predictions, y[test], **extra)))
-        return np.array(losses)
+        y, weights = np.asarray(rows.y), rows.sample_weight
+        return -np.array(
+            [
+                score_predictions(
+                    scorer, found, y[test], rows.task, None if weights is None else weights[test]
+                )
+                for found, (_, test) in zip(parts, splits, strict=True)
+            ]
+        )
 
     def _compare(self, trials: list[_Trial]) -> pd.DataFrame:
         """Return the table of losses, with the candidate to take marked."""

@@ -52,6 +52,19 @@ class Combiner(BaseEstimator, ABC):
         """Whether this combiner can read the table (kinds of task and of response)."""
         return True
 
+    def check_scoring(self, table: OutOfFoldTable) -> None:
+        """Raise on a scorer that cannot be used, before any base model is fitted.
+
+        Parameters
+        ----------
+        table : OutOfFoldTable
+            The table to come; its values are not known yet.
+
+        Raises
+        ------
+        ValueError
+        """
+
     @abstractmethod
     def fit(self, out_of_fold: OutOfFoldTable) -> Combiner:
         """Learn from out-of-fold predictions and return self."""

@@ -13,6 +13,7 @@ from stackens._core._parallel import single_threaded_blas
 from stackens._core._task import Task
 from stackens.combiners._base import WeightedCombiner, fitting_rows, require_probabilities
 from stackens.combiners._greedy_metrics import SelectionMetric, first_best, selection_metric
+from stackens.combiners._greedy_scorer import ScorerMetric, trial_table
 from stackens.out_of_fold import OutOfFoldTable
 
 __all__ = ["GreedyPath", "GreedySelection", "greedy_selection"]
@@ -149,6 +150,15 @@ class GreedySelection(WeightedCombiner):
     ) -> None:
         self.scoring = scoring
         self.max_models = max_models
+
+    def check_scoring(self, table: OutOfFoldTable) -> None:
+        if self.scoring is None:
+            return
+        rows = fitting_rows(trial_table(table), type(self).__name__)
+        values, weights = rows.values, rows.sample_weight
+        metric = selection_metric(values, rows.y, rows.task, self.scoring, weights)
+        if isinstance(metric, ScorerMetric):  # the others are known to work
+            metric.try_on(values[:, 0])
 
     def fit(self, out_of_fold: OutOfFoldTable) -> GreedySelection:
         if not isinstance(self.max_models, Integral) or self.max_models < 1:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +12,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
 from stackens._core._task import Task
+from stackens.out_of_fold import OutOfFoldTable, Response
 
-__all__ = ["ScorerMetric", "as_fitted_estimator", "checked_scorer"]
+__all__ = [
+    "ScorerMetric",
+    "as_fitted_estimator",
+    "checked_scorer",
+    "score_predictions",
+    "trial_table",
+]
 
 
 def checked_scorer(scoring: Any, owner: str) -> Any:
@@ -70,6 +79,60 @@ def as_fitted_estimator(task: Task) -> BaseEstimator:
     return _ClassifierPredictions(task) if task.is_classification else _RegressorPredictions(task)
 
 
+def score_predictions(
+    scorer: Callable[..., float],
+    predictions: np.ndarray,
+    y: np.ndarray,
+    task: Task,
+    sample_weight: np.ndarray | None,
+) -> float:
+    """Return what a scorer says of predictions of shape (n_samples, n_outputs).
+
+    Raises
+    ------
+    ValueError
+        If it fails, with its reason.
+    """
+    estimator = as_fitted_estimator(task)
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    try:
+        return float(scorer(estimator, predictions, y, **weights))
+    except Exception as error:
+        if weights and isinstance(error, TypeError) and "sample_weight" in str(error):
+            raise ValueError(
+                "The scorer must take sample_weight when rows are weighted. Got "
+                f"{scorer}, which does not. Use another scorer, or leave the weights out."
+            ) from error
+        what = "a classifier" if task.is_classification else "a regressor"
+        reason = str(error).replace(type(estimator).__name__, what).rstrip(". ")
+        raise ValueError(
+            f"The 'scoring' parameter must be a scorer(estimator, X, y) that suits the target, "
+            f"which is {task.kind}. Got {scorer}, which fails: {type(error).__name__}: {reason}. "
+            "Choose another of sklearn.metrics.get_scorer_names(), or make one with "
+            "sklearn.metrics.make_scorer."
+        ) from error
+
+
+def trial_table(table: OutOfFoldTable) -> OutOfFoldTable:
+    """Return the table of one model that guesses, to try a scorer on before models are fitted.
+
+    Guesses differ from row to row, are probabilities for classes, and values of the target
+    for numbers, so that what suits the target suits them.
+    """
+    task, random = table.task, np.random.default_rng(0)
+    target = task.encode(table.y)
+    if task.is_classification:
+        values = random.random((len(target), task.n_outputs))
+        if task.has_classes:
+            values /= values.sum(axis=1, keepdims=True)
+    else:
+        values = target[random.permutation(len(target))]
+    response: Response = "predict_proba" if task.is_classification else "predict"
+    return replace(
+        table, values=values[:, None], names=("guess",), response=(response,), features=None
+    )
+
+
 class ScorerMetric:
     """The plain loop: every candidate's mean is given to the scorer."""
 
@@ -86,8 +149,8 @@ class ScorerMetric:
         self._values = values
         self._y = np.asarray(y)
         self._scorer = scorer
-        self._weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        self._estimator = as_fitted_estimator(task)
+        self._weights = sample_weight
+        self._task = task
         self._sum = np.zeros((values.shape[0], values.shape[2]))
 
     def best(self, step: int) -> tuple[int, float]:
@@ -109,13 +172,11 @@ class ScorerMetric:
     def add(self, model: int) -> None:
         self._sum += self._values[:, model]
 
+    def try_on(self, guesses: np.ndarray) -> None:
+        """Raise if the scorer fails; whether it gives a number is for real predictions to show."""
+        with warnings.catch_warnings():  # metrics remark on guesses
+            warnings.simplefilter("ignore")
+            self._score(guesses)
+
     def _score(self, predictions: np.ndarray) -> float:
-        try:
-            return float(self._scorer(self._estimator, predictions, self._y, **self._weights))
-        except TypeError as error:
-            if self._weights and "sample_weight" in str(error):
-                raise ValueError(
-                    "The scorer must take sample_weight when rows are weighted. Got "
-                    f"{self._scorer}, which does not. Use another scorer, or leave the weights out."
-                ) from error
-            raise
+        return score_predictions(self._scorer, predictions, self._y, self._task, self._weights)

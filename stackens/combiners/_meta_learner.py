@@ -144,8 +144,14 @@ def passed_positions(X: Any, passthrough: Sequence[Any]) -> list[int]:
     Raises
     ------
     ValueError
-        If X does not have one of them.
+        If X does not have one of them, or one is meant twice.
     """
+    if any(isinstance(column, bool | np.bool_) for column in passthrough):
+        raise ValueError(
+            "The 'passthrough' parameter must be True, False, or hold names or positions of "
+            f"columns. Got a mask, {list(passthrough)!r:.100}. Give the positions, with "
+            "numpy.flatnonzero(mask).tolist()."
+        )
     width = X.shape[1]
     named = list(X.columns) if is_frame(X) else []
     missing = [c for c in passthrough if c not in named and not _is_position(c, width)]
@@ -159,7 +165,14 @@ def passed_positions(X: Any, passthrough: Sequence[Any]) -> list[int]:
             f"The 'passthrough' parameter must hold column positions below {width} when X has no "
             f"column names. Got {list(passthrough)}. Correct the positions, or pass a DataFrame."
         )
-    return [named.index(c) if c in named else int(c) % width for c in passthrough]
+    positions = [named.index(c) if c in named else int(c) % width for c in passthrough]
+    repeated = [c for i, c in enumerate(passthrough) if positions[i] in positions[:i]]
+    if repeated:
+        raise ValueError(
+            f"The 'passthrough' parameter must name each column once. Got {repeated} again, among "
+            f"{list(passthrough)!r:.200}. Leave the repeats out."
+        )
+    return positions
 
 
 def _positions(X: Any, passthrough: bool | Sequence[Any]) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any
 
@@ -10,16 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
-from sklearn.utils.validation import check_consistent_length
-from tqdm import tqdm
 
 from stackens._core._parallel import single_threaded_blas
-from stackens._core._rows import as_features, n_rows
-from stackens._core._sklearn import check_sample_weight
+from stackens._core._rows import as_features, check_columns, check_same_rows, n_rows
 from stackens._core._task import infer_task
 from stackens.comparison._findings import Findings
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._outer_run import OuterRun, run_split
+from stackens.comparison._progress import say
 from stackens.comparison._refit import Refit
 from stackens.comparison._report import ComparisonReport
 from stackens.comparison._strategies import Strategy, resolve_strategies
@@ -37,7 +34,15 @@ from stackens.evaluation import (
     score_answers,
 )
 from stackens.exceptions import RareClassWarning, StackensWarning
-from stackens.out_of_fold import Split, as_seed, choose_response, validate_estimators
+from stackens.out_of_fold import (
+    Split,
+    as_seed,
+    check_options,
+    checked_groups,
+    checked_weights,
+    choose_response,
+    validate_estimators,
+)
 
 __all__ = ["compare"]
 
@@ -99,8 +104,9 @@ def compare(
         folds below; the last fifth when ``cv`` keeps time order. An int is a number of
         folds, a float the fraction of one hold-out.
     groups : array-like of shape (n_samples,) or None, default=None
-        Group of each row; a group never stands on both sides of any split, and the bootstrap
-        draws whole groups.
+        Group of each row. Integers and fractions keep each group on one side of every split
+        (of those that ignore time order), and the bootstrap draws whole groups. Other splits
+        that do not are told by a :class:`~stackens.exceptions.LeakageWarning`.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weights of the rows, for fitting and for scoring.
     final_fit, out_of_bag : default="auto"
@@ -154,14 +160,20 @@ def compare(
     'nb'
     """
     pairs = validate_estimators(estimators)
+    check_options(
+        pairs,
+        "compare",
+        final_fit=final_fit,
+        out_of_bag=out_of_bag,
+        on_error=on_error,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
     X = as_features(X)
-    check_consistent_length(X, y, sample_weight, groups)
+    check_columns(X)
+    check_same_rows(X=X, y=y, sample_weight=sample_weight, groups=groups)
     task, y = infer_task(y, classification=_classification([model for _, model in pairs]))
-    if sample_weight is not None:
-        sample_weight = check_sample_weight(
-            sample_weight, np.empty((n_rows(X), 1)), ensure_non_negative=True
-        )
-    groups = None if groups is None else _without_gaps(groups)
+    groups, sample_weight = checked_groups(groups), checked_weights(sample_weight, n_rows(X))
     seed = as_seed(random_state)
     cv = listed_cv(cv, X, y, groups)
     responses: dict[str, str] = {
@@ -187,7 +199,7 @@ def compare(
     names = [name for name, _ in pairs]
     with single_threaded_blas:  # as in the cross-fit: threads round differently
         runs = _run_splits(inputs, chosen, splits, verbose)
-        _say(verbose, f"Scoring {len(chosen)} strategies by {metric.words}")
+        say(verbose, f"Scoring {len(chosen)} strategies by {metric.words}")
         evaluation = evaluate(
             [run.held_out for run in runs],
             list(dict.fromkeys([*names, *(strategy.name for strategy in chosen)])),
@@ -242,22 +254,12 @@ def _classification(models: list[Any]) -> bool | None:
     return False if all(is_regressor(model) for model in models) else None
 
 
-def _without_gaps(groups: Any) -> np.ndarray:
-    groups = np.asarray(groups)
-    if n_missing := int(pd.isna(groups).sum()):
-        raise ValueError(
-            f"groups must hold the group of each row. Got {n_missing} missing ones. Give those "
-            "rows a group, one of their own where they belong to none."
-        )
-    return groups
-
-
 def _run_splits(
     inputs: Inputs, strategies: list[Strategy], splits: list[Split], verbose: int
 ) -> list[OuterRun]:
     runs: list[OuterRun] = []
     for number, split in enumerate(splits):
-        _say(
+        say(
             verbose,
             f"Outer split {number + 1} of {len(splits)}: {len(split[0]):,} rows to fit on, "
             f"{len(split[1]):,} set aside",
@@ -267,11 +269,6 @@ def _run_splits(
                 warnings.simplefilter("ignore", StackensWarning)
             runs.append(run_split(inputs, strategies, split, measure=number == 0, verbose=verbose))
     return runs
-
-
-def _say(verbose: int, text: str) -> None:
-    if verbose:
-        tqdm.write(text, file=sys.stderr)
 
 
 def _frame(

@@ -19,10 +19,9 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
-from sklearn.utils.validation import check_consistent_length
 
-from stackens._core._rows import as_features, n_rows
-from stackens._core._task import Task, infer_task
+from stackens._core._rows import as_features, check_columns, check_same_rows, n_rows
+from stackens._core._task import Task, infer_task, plain_target
 from stackens.neural import TorchMLPClassifier, TorchMLPRegressor
 from stackens.preprocessing import TabularEncoder
 
@@ -92,8 +91,9 @@ def default_estimators(
     ['lightgbm', 'lightgbm_shallow', 'random_forest', 'extra_trees', 'linear']
     """
     X = as_features(X)
-    check_consistent_length(X, y)
-    if classification is None and _are_numbers(y):
+    check_columns(X)
+    check_same_rows(X=X, y=y)
+    if classification is None and _are_numbers(plain_target(y)):
         classification = False
     task, _ = infer_task(y, classification=classification)
     plan = _Plan(n_rows(X), task, sparse.issparse(X), random_state)

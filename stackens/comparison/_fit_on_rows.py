@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import has_fit_parameter
-from tqdm import tqdm
 
 from stackens.comparison._inputs import Inputs
+from stackens.comparison._progress import say
 from stackens.comparison._strategies import Strategy
 
 __all__ = ["fit_on_rows", "what_predicts"]
@@ -53,8 +52,7 @@ def fit_on_rows(
         for name, values in known.items()
         if values is not None and has_fit_parameter(estimator, name)
     }
-    if verbose:
-        tqdm.write(f"{strategy.name}: training {len(models)} models once more", file=sys.stderr)
+    say(verbose, f"{strategy.name}: training {len(models)} models once more")
     return estimator.fit(inputs.X, inputs.y, **params)
 
 

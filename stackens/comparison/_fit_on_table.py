@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,13 +104,21 @@ def distil_table(strategy: Strategy, fitted: CrossFit, options: Mapping[str, Any
     return estimator.fit_from(fitted.select(names))
 
 
-def check_strategies(strategies: Sequence[Strategy], table: OutOfFoldTable) -> None:
-    """Raise on models and columns that a combination cannot read, given a table to come."""
+def check_strategies(
+    strategies: Sequence[Strategy], table: OutOfFoldTable, *, scorers: bool = False
+) -> None:
+    """Raise on models and columns that a combination cannot read, given a table to come.
+
+    With ``scorers`` also on scorers that it cannot use; otherwise its fit will say so.
+    """
+    first = replace(table.rows(np.arange(1)), covered=None)
     for strategy in strategies:
         names = [name for name in table.names if name in strategy.models]
         if strategy.ensemble is not None and names:
             with named(strategy.name):
-                strategy.ensemble._check_table(table.select(names))
+                strategy.ensemble._check_table(first.select(names), scorers=False)
+                if scorers:
+                    strategy.ensemble._make_combiner(None).check_scoring(table)
 
 
 def _response(combiner: Any, task: Task) -> str:

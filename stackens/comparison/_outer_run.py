@@ -21,6 +21,7 @@ from stackens.comparison._fit_on_table import (
     fit_strategy,
 )
 from stackens.comparison._inputs import Inputs
+from stackens.comparison._progress import say
 from stackens.comparison._strategies import Strategy
 from stackens.evaluation import Answers, Cost, HeldOut, inner_cv
 from stackens.exceptions import OtherBasinWarning
@@ -93,7 +94,7 @@ def run_split(
         sample_weight=known.sample_weight,
         classification=inputs.task.is_classification,
         verbose=verbose,
-        check=partial(check_strategies, strategies),
+        check=partial(check_strategies, strategies, scorers=inputs.options["on_error"] == "raise"),
         **inputs.options,
     )
     run = OuterRun(
@@ -105,6 +106,7 @@ def run_split(
     for name in fitted.names:
         _record_model(run, name, fitted, table)
     combinations, models = {}, dict(fitted.models)
+    say(verbose, f"Fitting {sum(s.estimator is not None for s in strategies)} combinations")
     for strategy in strategies:
         if strategy.estimator is None:
             continue
@@ -118,6 +120,7 @@ def run_split(
                 _record_estimator(run, strategy.name, estimator, seconds, X_test, fitted.task)
                 models[strategy.name] = what_predicts(estimator)
             elif strategy.distils:
+                say(verbose, f"{strategy.name}: training a student on {n_rows(known.X):,} rows")
                 start = time.perf_counter()
                 estimator = distil_table(strategy, fitted, inputs.options)
                 seconds = time.perf_counter() - start
@@ -133,6 +136,8 @@ def run_split(
                 raise
             run.failures[strategy.name] = f"{type(error).__name__}: {error}"
     if measure:
+        n_measured = len(models) + len(combinations)
+        say(verbose, f"Measuring what {n_measured} models and combinations cost to predict with")
         run.costs.update(measure_costs(models, combinations, X_test, table))
     for strategy in strategies:
         if strategy.estimator is None:

@@ -17,18 +17,20 @@ from sklearn.utils import Bunch, get_tags
 from sklearn.utils.metadata_routing import MetadataRouter
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from stackens._core._rows import as_features, is_frame
+from stackens._core._rows import as_features, check_columns, is_frame
 from stackens._core._sklearn import (
     StrOptions,
     VisualBlock,
     check_feature_names_in,
     fit_context,
     raise_for_params,
+    routing_enabled,
 )
 from stackens.combiners import (
     Combiner,
     FixedWeights,
     MajorityVote,
+    UniformMean,
     meta_features,
     model_weights,
     passed_positions,
@@ -43,11 +45,14 @@ from stackens.out_of_fold import (
     as_seed,
     cross_fit,
     is_dropped,
+    route_fit,
     seeded_clone,
     validate_estimators,
 )
 
 __all__ = ["OutOfFoldEnsemble"]
+
+_WITHOUT_LEARNING = FixedWeights | MajorityVote | UniformMean
 
 
 class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, ABC):
@@ -114,12 +119,15 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         if isinstance(combiner, FixedWeights | MajorityVote) and kept:
             model_weights(combiner.weights, kept, type(self).__name__)
 
-    def _check_table(self, table: OutOfFoldTable) -> None:
-        """Raise early on models and columns that the combiner cannot read."""
-        meta_features(table, self.passthrough)
+    def _check_table(self, table: OutOfFoldTable, *, scorers: bool = True) -> None:
+        """Raise early on models, columns and scorers that the combiner cannot use."""
         combiner = self._make_combiner(table.features)
-        if not combiner.accepts(table):
-            clone(combiner).fit(table)  # its own error says why
+        first = replace(table.rows(np.arange(1)), covered=None)
+        meta_features(first, self.passthrough)
+        if not combiner.accepts(first):
+            clone(combiner).fit(first)  # its own error says why
+        if scorers and isinstance(combiner, Combiner):
+            combiner.check_scoring(table)
 
     # --- fitting ----------------------------------------------------------------------------
 
@@ -138,7 +146,7 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         sample_weight : array-like of shape (n_samples,) or None, default=None
             Weights of the rows, for base models and combiner.
         groups : array-like of shape (n_samples,) or None, default=None
-            Group of each row; a group never stands on both sides of a split.
+            Group of each row; see :func:`stackens.cross_fit`.
         **fit_params : dict
             More metadata, with scikit-learn's metadata routing switched on.
 
@@ -151,7 +159,10 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         self._check_names(pairs)
         self._check_combiner(sample_weight)
         X = as_features(X)
+        check_columns(X)
         validate_data(self, X, y, skip_check_array=True)
+        if routing_enabled():  # here as well, so that an error names this class
+            route_fit(pairs, self.cv, sample_weight, groups, fit_params, type(self).__name__)
         fitted = cross_fit(
             pairs,
             X,
@@ -217,6 +228,12 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
             raise TypeError(
                 "fit_from takes the result of stackens.cross_fit. Got "
                 f"{type(cross_fit).__name__}. For features and target use fit."
+            )
+        learns = not isinstance(self._make_combiner(None), _WITHOUT_LEARNING)
+        if learns and cross_fit.out_of_fold.n_samples == 0:
+            raise ValueError(
+                "fit_from learns from the table of out-of-fold predictions. Got a compact "
+                "cross-fit, whose table was left out. Pass the one that compact() was called on."
             )
         if cross_fit.task.is_classification != is_classifier(self):
             raise ValueError(

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 
+from stackens._core._task import plain_target
+
 __all__ = ["ClassifierOutputs"]
 
 
@@ -38,6 +40,23 @@ class ClassifierOutputs(ClassifierMixin):
         if isinstance(self.classes_, list):
             return (combined > 0.5).astype(int)
         return self.classes_[combined.argmax(axis=1)]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy of the predicted labels.
+
+        Parameters
+        ----------
+        X : array-like, sparse matrix or DataFrame of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            True labels.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        float
+        """
+        return super().score(X, plain_target(y), sample_weight)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict probabilities.

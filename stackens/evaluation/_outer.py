@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
-from stackens.out_of_fold import Split, make_folds
+from stackens.out_of_fold import Split, make_folds, split_pairs, warn_shared_groups
 
 __all__ = ["inner_cv", "is_time_ordered", "listed_cv", "outer_splits"]
 
@@ -30,7 +30,7 @@ def listed_cv(cv: Any, X: Any, y: Any, groups: Any) -> Any:
     asked about a part of the rows; both become lists. Everything else comes back as it is.
     """
     if isinstance(cv, PredefinedSplit):
-        return list(cv.split(X, y, groups))
+        return list(cv.split())
     if isinstance(cv, str | Integral) or hasattr(cv, "split") or not hasattr(cv, "__iter__"):
         return cv
     return list(cv)
@@ -43,7 +43,7 @@ def is_time_ordered(cv: Any, X: Any, y: Any, groups: Any) -> bool:
     if isinstance(cv, list):
         splits = cv
     elif hasattr(cv, "split") and not isinstance(cv, str):
-        splits = list(deepcopy(cv).split(X, y, groups))
+        splits = split_pairs(deepcopy(cv), X, y, groups=groups)
     else:
         return False
     rows = np.arange(n_rows(X))
@@ -75,7 +75,8 @@ def outer_splits(
     task : Task
     cv : what the folds inside will be made of
     groups : ndarray of shape (n_samples,) or None
-        Rows of one group never stand on both sides of a split.
+        Rows of one group never stand on both sides of a split, unless a splitter, given splits
+        or time order put them there: then with a warning.
     random_state : int or None
         Seed of the shuffle; None means 0.
 
@@ -96,7 +97,10 @@ def outer_splits(
         if not 0.0 < fraction < 1.0:
             raise _unusable(outer)
         if ordered:
-            return [_last_rows(n_rows(X), fraction, getattr(cv, "gap", 0))]
+            splits = [_last_rows(n_rows(X), fraction, getattr(cv, "gap", 0))]
+            if groups is not None:
+                warn_shared_groups(splits, groups)
+            return splits
         if groups is not None:
             return [_group_hold_out(fraction, X, y, task, groups, random_state)]
         return [_hold_out(fraction, task.encode(y), task, random_state)]
@@ -107,13 +111,9 @@ def outer_splits(
         outer = TimeSeriesSplit(n_folds, gap=getattr(cv, "gap", 0)) if ordered else n_folds
     elif not (hasattr(outer, "split") or hasattr(outer, "__iter__")):
         raise _unusable(outer)
-    try:
-        folds = make_folds(outer, X, y, task, groups=groups, random_state=random_state)
-    except ValueError as error:
-        raise ValueError(
-            "The 'outer' parameter does not suit these rows (where it says 'cv', read "
-            f"'outer'). {error}"
-        ) from error
+    folds = make_folds(
+        outer, X, y, task, groups=groups, random_state=random_state, parameter="outer"
+    )
     return list(folds.splits)
 
 

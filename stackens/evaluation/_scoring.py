@@ -208,6 +208,8 @@ def _score(
             return float(scoring.scorer(kind(task, answers.response), answers.values, y, **extra))
         except Exception as error:
             reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
+            what = "a classifier" if task.is_classification else "a regressor"
+            reason = reason.replace(kind.__name__, what)
             raise ValueError(f"{type(error).__name__}: {reason}") from error
 
 

@@ -1,8 +1,9 @@
 """Out-of-fold predictions: the table, the folds, and the one loop that fits base models."""
 
+from stackens.out_of_fold._checks import check_options, checked_groups, checked_weights
 from stackens.out_of_fold._cross_fit import CrossFit, cross_fit
 from stackens.out_of_fold._fold_bag import FoldBag
-from stackens.out_of_fold._folds import Folds, Split, make_folds
+from stackens.out_of_fold._folds import Folds, Split, make_folds, split_pairs, warn_shared_groups
 from stackens.out_of_fold._jobs import model_error
 from stackens.out_of_fold._members import (
     as_seed,
@@ -13,8 +14,8 @@ from stackens.out_of_fold._members import (
 )
 from stackens.out_of_fold._policy import final_step
 from stackens.out_of_fold._responses import choose_response, estimator_type, respond
-from stackens.out_of_fold._routing import add_members, weight_params
-from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable
+from stackens.out_of_fold._routing import add_members, route_fit, weight_params
+from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable, Response
 
 __all__ = [
     "CrossFit",
@@ -22,9 +23,13 @@ __all__ = [
     "Folds",
     "OutOfFoldTable",
     "PredictionTable",
+    "Response",
     "Split",
     "add_members",
     "as_seed",
+    "check_options",
+    "checked_groups",
+    "checked_weights",
     "choose_response",
     "cross_fit",
     "estimator_pairs",
@@ -34,7 +39,10 @@ __all__ = [
     "make_folds",
     "model_error",
     "respond",
+    "route_fit",
     "seeded_clone",
+    "split_pairs",
     "validate_estimators",
+    "warn_shared_groups",
     "weight_params",
 ]

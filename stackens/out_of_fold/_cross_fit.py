@@ -9,14 +9,23 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
-from stackens._core._rows import as_features, is_frame, n_rows, take_rows
-from stackens._core._sklearn import check_sample_weight
+from stackens._core._rows import (
+    as_features,
+    check_columns,
+    check_same_rows,
+    is_frame,
+    n_rows,
+)
 from stackens._core._task import Task, infer_task
 from stackens.exceptions import LeakageWarning
+from stackens.out_of_fold._checks import (
+    check_fitted,
+    check_options,
+    checked_groups,
+    checked_weights,
+)
 from stackens.out_of_fold._fold_bag import respond_model
 from stackens.out_of_fold._folds import Folds, make_folds
 from stackens.out_of_fold._jobs import Data, Member
@@ -35,8 +44,6 @@ from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable, Respons
 
 __all__ = ["CrossFit", "cross_fit"]
 
-_FINAL_FITS = ("auto", "bag", "refit")
-_STACK_METHODS = ("auto", "predict_proba", "decision_function", "predict")
 # Starting threads costs more than predicting this many rows.
 _FEW_ROWS = 1000
 
@@ -173,7 +180,8 @@ def cross_fit(
         predictions of a row are averaged and rows never held out are not used. ``"prefit"``
         takes fitted models as they are.
     groups : array-like of shape (n_samples,) or None, default=None
-        Group of each row; a group never stands on both sides of a split.
+        Group of each row. An integer ``cv`` keeps each group on one side of every split; other
+        splits that do not are told by a :class:`~stackens.exceptions.LeakageWarning`.
     sample_weight : array-like of shape (n_samples,) or None, default=None
         Weights of the rows, for base models (also inside a Pipeline) and combiners.
     final_fit : {"auto", "bag", "refit"} or dict of name -> one of these, default="auto"
@@ -201,8 +209,8 @@ def cross_fit(
     params : dict or None, default=None
         More metadata for base models, with scikit-learn's metadata routing switched on.
     check : callable or None, default=None
-        Called before anything is fitted with the first row of the table to come, its values 0:
-        for combiners, to raise on models or columns that they cannot read.
+        Called before anything is fitted with the table to come, its values all 0 (and not in
+        memory): for combiners, to raise on models, columns or scorers that they cannot use.
 
     Returns
     -------
@@ -235,37 +243,31 @@ def cross_fit(
     ('tree', 'nb')
     """
     pairs = validate_estimators(estimators)
-    _check_options(pairs, final_fit, out_of_bag, stack_method, on_error)
+    check_options(
+        pairs,
+        "cross_fit",
+        final_fit=final_fit,
+        out_of_bag=out_of_bag,
+        stack_method=stack_method,
+        on_error=on_error,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
     X = as_features(X)
-    if n_rows(X) == 0:
-        raise ValueError(
-            "X must have at least one row. Got 0 sample(s) while a minimum of 1 is required. "
-            "Check how the rows were selected."
-        )
+    check_same_rows(X=X)
+    check_columns(X)
     if classification is None:
         types = {estimator_type(model) for _, model in pairs}
         classification = (
             True if "classifier" in types else False if types == {"regressor"} else None
         )
     task, y = infer_task(y, classification=classification)
-    _check_lengths(X=X, y=y, sample_weight=sample_weight, groups=groups)
-    if groups is not None and (n_missing := int(pd.isna(np.asarray(groups)).sum())):
-        raise ValueError(
-            f"groups must hold the group of each row. Got {n_missing} missing ones. Give those "
-            "rows a group, one of their own where they belong to none."
-        )
-    if sample_weight is not None:
-        sample_weight = check_sample_weight(sample_weight, np.empty((n_rows(X), 1)))
-        if sample_weight.min() < 0:
-            raise ValueError(
-                "sample_weight must hold numbers of at least zero. Got negative values, as low as "
-                f"{sample_weight.min()}. Correct them, or drop those rows."
-            )
+    check_same_rows(X=X, y=y, sample_weight=sample_weight, groups=groups)
+    groups, sample_weight = checked_groups(groups), checked_weights(sample_weight, n_rows(X))
     if isinstance(cv, str) and cv == "prefit":
         responses = _responses(pairs, stack_method, task)
         members = [Member(name, m, responses[name], "frozen") for name, m in pairs]
-        for member in members:
-            check_is_fitted(member.estimator)
+        check_fitted(pairs)
         folds = Folds((), np.ones(n_rows(X), dtype=bool), shuffled=False)
         _warn_prefit([name for name, _ in pairs])
     else:
@@ -287,10 +289,10 @@ def cross_fit(
         ]
         _warn_prefit([n for n, m in pairs if is_frozen(final_step(m))])
     if check is not None:
-        first = np.arange(1)
         names, kinds = zip(*((m.name, m.response) for m in members), strict=True)
-        zeros = np.zeros((1, len(members), task.n_outputs))
-        check(OutOfFoldTable(zeros, names, task, kinds, take_rows(X, first), y=take_rows(y, first)))
+        zeros = np.broadcast_to(0.0, (n_rows(X), len(members), task.n_outputs))
+        weights, splits, covered = sample_weight, folds.splits, folds.covered
+        check(OutOfFoldTable(zeros, names, task, kinds, X, y, weights, splits, covered))
     data = Data(X, y, task)
     fitted = run_members(members, data, folds, n_jobs, on_error, verbose)
     members, failures = split_failures(members, fitted)
@@ -322,30 +324,6 @@ def _responses(pairs: list[tuple[str, Any]], stack_method: str, task: Task) -> d
     return {name: choose_response(name, model, stack_method, task) for name, model in pairs}
 
 
-def _check_options(
-    pairs: list[tuple[str, Any]], final_fit: Any, out_of_bag: Any, stack_method: Any, on_error: Any
-) -> None:
-    if isinstance(final_fit, Mapping):
-        unknown = sorted(set(final_fit) - {name for name, _ in pairs})
-        if unknown:
-            raise ValueError(
-                f"The 'final_fit' parameter must have names of estimators as keys. Got {unknown} "
-                f"instead. The names are {[name for name, _ in pairs]}."
-            )
-    fits = final_fit.values() if isinstance(final_fit, Mapping) else [final_fit]
-    for parameter, value, allowed in (
-        *(("final_fit", fit, _FINAL_FITS) for fit in fits),
-        ("out_of_bag", out_of_bag, ("auto", True, False)),
-        ("stack_method", stack_method, _STACK_METHODS),
-        ("on_error", on_error, ("raise", "drop")),
-    ):
-        if not any(value is option or value == option for option in allowed):
-            raise ValueError(
-                f"The {parameter!r} parameter of cross_fit must be one of {allowed}. "
-                f"Got {value!r} instead."
-            )
-
-
 def _check_columns(columns: list[Any], expected: list[Any]) -> None:
     if columns == expected:
         return
@@ -356,15 +334,6 @@ def _check_columns(columns: list[Any], expected: list[Any]) -> None:
         f"X must have the columns of the training rows, in their order. Got {got}. Use "
         "X[columns] with the columns that cross_fit had."
     )
-
-
-def _check_lengths(**parts: Any) -> None:
-    lengths = {name: n_rows(part) for name, part in parts.items() if part is not None}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(
-            f"{', '.join(lengths)} must have the same number of rows. Got inconsistent numbers of "
-            f"samples: {lengths}. Pass what belongs to the same rows."
-        )
 
 
 def _warn_prefit(names: list[str]) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold, check_cv
 from sklearn.utils import check_random_state
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
-from stackens.exceptions import RareClassWarning
+from stackens.exceptions import LeakageWarning, RareClassWarning
 
-__all__ = ["Folds", "Split", "make_folds"]
+__all__ = ["Folds", "Split", "make_folds", "split_pairs", "warn_shared_groups"]
 
 Split = tuple[np.ndarray, np.ndarray]
 
@@ -54,6 +56,7 @@ def make_folds(
     groups: Any = None,
     random_state: Any = None,
     split_params: dict[str, Any] | None = None,
+    parameter: str = "cv",
 ) -> Folds:
     """Make or collect the folds.
 
@@ -65,11 +68,14 @@ def make_folds(
     X, y : the data
     task : Task
     groups : array-like of shape (n_samples,) or None
-        Rows of one group never stand on both sides of a split.
+        Rows of one group never stand on both sides of a split that an integer makes. Other
+        splits are taken as they are, with a warning if they share a group.
     random_state : int, RandomState or None
         Seed of the shuffle. None means 0: the same folds every time.
     split_params : dict or None
         What metadata routing has for ``cv.split``.
+    parameter : str, default="cv"
+        What errors call ``cv``.
 
     Returns
     -------
@@ -80,19 +86,19 @@ def make_folds(
         cv = 5
     if isinstance(cv, bool) or (isinstance(cv, Integral) and cv < 2):
         raise ValueError(
-            f"The 'cv' parameter must be at least 2 folds, a splitter or an iterable of splits. "
-            f"Got {cv!r} instead."
+            f"The {parameter!r} parameter must be at least 2 folds, a splitter or an iterable of "
+            f"splits. Got {cv!r} instead."
         )
     if isinstance(cv, Integral) and groups is None:
         seed = check_random_state(0 if random_state is None else random_state)
-        fold_of = _shuffled_folds(task.encode(y), task, int(cv), seed)
+        fold_of = _shuffled_folds(task.encode(y), task, int(cv), seed, parameter)
         # Row numbers of all folds are kept: half the bytes where they fit.
         rows = np.arange(n_samples, dtype=np.int32 if n_samples < 2**31 else np.int64)
         splits = tuple((rows[fold_of != k], rows[fold_of == k]) for k in range(int(cv)))
         return Folds(splits, np.ones(n_samples, dtype=bool), shuffled=True)
     if isinstance(cv, Integral):
         cv = _group_splitter(int(cv), task, random_state)
-    splits = _collect_splits(cv, X, y, task, groups, random_state, split_params or {})
+    splits = _collect_splits(cv, X, y, task, groups, random_state, split_params or {}, parameter)
     covered = np.zeros(n_samples, dtype=bool)
     for _, test in splits:
         covered[test] = True
@@ -102,7 +108,7 @@ def make_folds(
 
 
 def _shuffled_folds(
-    target: np.ndarray, task: Task, n_folds: int, random: np.random.RandomState
+    target: np.ndarray, task: Task, n_folds: int, random: np.random.RandomState, parameter: str
 ) -> np.ndarray:
     """Return the fold of each row, balanced over classes or over the order of the target.
 
@@ -114,12 +120,12 @@ def _shuffled_folds(
     if n_samples < n_folds:
         raise ValueError(
             f"There must be at least as many rows as folds. Got {n_samples} rows (n_samples="
-            f"{n_samples}) and cv={n_folds}. Give more rows or fewer folds."
+            f"{n_samples}) and {parameter}={n_folds}. Give more rows or fewer folds."
         )
     shuffled = random.permutation(n_samples)
     fold_of = np.empty(n_samples, dtype=np.int64)
     if task.has_classes:
-        _check_class_counts(target, task, n_folds)
+        _check_class_counts(target, task, n_folds, parameter)
         order = shuffled[np.argsort(target[shuffled], kind="stable")]
         names = random.permutation(n_folds)
         fold_of[order] = names[np.arange(n_samples) % n_folds]
@@ -133,13 +139,18 @@ def _shuffled_folds(
     return fold_of
 
 
-def _check_class_counts(codes: np.ndarray, task: Task, n_folds: int) -> None:
+def _check_class_counts(codes: np.ndarray, task: Task, n_folds: int, parameter: str) -> None:
     counts = np.bincount(codes, minlength=task.n_outputs)
     if (counts < n_folds).all():
+        most = counts.max()
+        alone = (
+            f"Got {task.n_outputs} classes of one row each, such as {task.decode(codes[:1])[0]!s}. "
+            "Check the target: ids and dates are no classes, and numbers need a regressor."
+        )
         raise ValueError(
             f"Every class has fewer rows than there are folds: n_splits={n_folds} cannot be "
-            f"greater than the number of members in each class ({counts.max()} at most). "
-            f"Give more rows, or set cv to {max(2, counts.max())} or less."
+            f"greater than the number of members in each class ({most} at most). "
+            + (f"Give more rows, or set {parameter} to {most}." if most > 1 else alone)
         )
     rare = np.flatnonzero(counts < n_folds)
     if len(rare):
@@ -168,10 +179,11 @@ def _collect_splits(
     groups: Any,
     random_state: Any,
     split_params: dict[str, Any],
+    parameter: str,
 ) -> tuple[Split, ...]:
     if isinstance(cv, str) or not (hasattr(cv, "split") or hasattr(cv, "__iter__")):
         raise ValueError(
-            "The 'cv' parameter must be an int, a splitter or an iterable of splits. "
+            f"The {parameter!r} parameter must be an int, a splitter or an iterable of splits. "
             f"Got {cv!r} instead."
         )
     if hasattr(cv, "split"):
@@ -184,7 +196,7 @@ def _collect_splits(
         split_params = {"groups": groups, **split_params}
     n_samples = n_rows(X)
     try:
-        pairs = list(splitter.split(X, y, **split_params))
+        pairs = split_pairs(splitter, X, y, **split_params)
     except (TypeError, ValueError) as error:
         if groups is None and "groups" in str(error):
             raise ValueError(
@@ -195,11 +207,49 @@ def _collect_splits(
     splits = tuple((_indices(train, n_samples), _indices(test, n_samples)) for train, test in pairs)
     if not splits:
         raise ValueError(
-            f"The 'cv' parameter gave no splits. Got {cv!r:.100}. "
+            f"The {parameter!r} parameter gave no splits. Got {cv!r:.100}. "
             "An iterator can be used only once: pass a list."
         )
     _check_disjoint(splits, n_samples)
+    if groups is not None:
+        warn_shared_groups(splits, groups)
     return splits
+
+
+def split_pairs(splitter: Any, X: Any, y: Any, **split_params: Any) -> list[Split]:
+    """Return what a splitter gives.
+
+    Many ignore ``groups`` and say so, whether that does harm or not; where it does,
+    :func:`warn_shared_groups` says more.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+        return list(splitter.split(X, y, **split_params))
+
+
+def warn_shared_groups(splits: Sequence[Split], groups: Any) -> None:
+    """Warn if a split trains on rows of a group that it tests.
+
+    Parameters
+    ----------
+    splits : sequence of (train, test) pairs of index arrays
+    groups : array-like of shape (n_samples,)
+    """
+    codes, names = pd.factorize(np.asarray(groups))
+    shared = np.zeros(len(names), dtype=bool)
+    for train, test in splits:
+        in_train, in_test = np.zeros((2, len(names)), dtype=bool)
+        in_train[codes[train]] = in_test[codes[test]] = True
+        shared |= in_train & in_test
+    if shared.any():
+        warnings.warn(
+            "Rows of one group must stand on one side of a split, or a model is judged on what it "
+            f"knows. Got {int(shared.sum())} of {len(names)} groups on both sides, such as "
+            f"{names[shared.argmax()]!s}. Use a number of folds, or a splitter that keeps groups "
+            "together, such as GroupKFold.",
+            LeakageWarning,
+            stacklevel=2,
+        )
 
 
 def _indices(part: Any, n_samples: int) -> np.ndarray:

@@ -33,6 +33,8 @@ __all__ = [
 _THREAD_PARAMETERS = ("n_jobs", "num_threads", "nthread", "thread_count")
 # Packages whose models take all cores when they are not told how many.
 _TAKES_ALL_CORES = ("lightgbm.", "xgboost.", "catboost.")
+# Probabilities of networks in half precision are as exact as this.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def fit_fold(
                 n_train=len(train),
                 threads=threads,
             )
-        _check_finite(values)
+        _check_values(values, member.response)
     except Exception as error:
         return _failure(member, where, error, on_error)
     kept = model if member.policy == "bag" else None
@@ -134,7 +136,8 @@ def fit_out_of_bag(member: Member, data: Data, threads: int | None, on_error: st
         forest = final_step(model)
         values = respond(_OutOfBag(forest), data.X, member.response, data.task)
         values[_never_out_of_bag(forest)] = np.nan
-        _check_finite(values[~np.isnan(values).all(axis=1)])
+        known = values[~np.isnan(values).all(axis=1)]
+        _check_values(known, member.response)
         model.set_params(**{f"{prefix}oob_score": before})
         if not before:  # as large as the table, and nobody asked for them
             for attribute in ("oob_score_", *_OUT_OF_BAG):
@@ -149,7 +152,7 @@ def predict_frozen(member: Member, data: Data, threads: int | None, on_error: st
     start = time.perf_counter()
     try:
         values = respond(member.estimator, data.X, member.response, data.task, threads=threads)
-        _check_finite(values)
+        _check_values(values, member.response)
     except Exception as error:
         return _failure(member, "its predictions", error, on_error)
     return Fitted(member.estimator, values, time.perf_counter() - start)
@@ -238,12 +241,23 @@ def _exceeds(value: Any, threads: int, owner: Any) -> bool:
     return not 0 < value <= threads
 
 
-def _check_finite(values: np.ndarray) -> None:
+def _check_values(values: np.ndarray, response: Response) -> None:
+    """Raise unless all values are finite, and probabilities where they are called so."""
     bad = int((~np.isfinite(values)).any(axis=1).sum())
     if bad:
         raise ValueError(
             f"it predicted NaN or infinite values for {bad} of {len(values)} rows "
             "(input X contains NaN or infinity that it passes on, or its training diverged)"
+        )
+    if response != "predict_proba" or not values.size:
+        return
+    lowest, highest = values.min(), values.max()
+    if lowest < -_ROUNDING or highest > 1.0 + _ROUNDING:
+        outside = ((values < -_ROUNDING) | (values > 1.0 + _ROUNDING)).any(axis=1)
+        raise ValueError(
+            f"it predicted probabilities outside [0, 1] for {int(outside.sum())} of {len(values)} "
+            f"rows (from {lowest:.6g} to {highest:.6g}; margins belong into a method called "
+            "decision_function)"
         )
 
 

@@ -51,6 +51,12 @@ def choose_response(name: str, estimator: Any, stack_method: str, task: Task) ->
     task : Task
     """
     if not task.is_classification:
+        if estimator_type(estimator) == "classifier":
+            raise ValueError(
+                f"A target of numbers needs regressors: the estimator {name} should be a "
+                f"regressor. Got a {type(estimator).__name__}, which is a classifier. Use the "
+                "regressor of its kind, or a classifying ensemble for a target of classes."
+            )
         stack_method = "predict"
     wanted = _METHODS if stack_method == "auto" else (stack_method,)
     for method in wanted:
@@ -77,6 +83,8 @@ def respond(
 ) -> np.ndarray:
     """Return a fitted model's predictions in the layout of the table.
 
+    Whether they are finite, and probabilities between 0 and 1, is not asked here.
+
     Parameters
     ----------
     model : object
@@ -94,6 +102,11 @@ def respond(
     Returns
     -------
     ndarray of shape (n_samples, n_outputs), float64
+
+    Raises
+    ------
+    ValueError
+        If the model gives another number of rows or columns, or labels that are no classes.
     """
     raw = None
     lightgbm = final_lightgbm(model, response)
@@ -103,6 +116,7 @@ def respond(
         raw = ask_boosters([model], [X], threads)
     if raw is None:
         raw = getattr(model, "predict" if response == "value" else response)(X)
+        _check_length(raw, n_rows(X), task, model)
     if not task.is_classification:
         return _shaped(raw, X, task, model)
     if response == "value" and task.has_classes:
@@ -117,6 +131,18 @@ def respond(
     if response == "predict_proba":
         return _probabilities(np.asarray(raw, dtype=np.float64), seen, task, n_train, model)
     return _margins(np.asarray(raw, dtype=np.float64), seen, task, model)
+
+
+def _check_length(raw: Any, n_samples: int, task: Task, model: Any) -> None:
+    """Raise unless there is an answer for each row; forests give one array for each label."""
+    by_label = isinstance(raw, list) and task.kind == "multilabel" and np.ndim(raw[:1]) == 3
+    for part in raw if by_label else [raw]:
+        if part is None or (np.ndim(part) and n_rows(part) != n_samples):
+            got = "None" if part is None else f"{n_rows(part)} answers"
+            raise ValueError(
+                f"A base model must give one answer for each row. Got {got} for {n_samples} rows "
+                f"from {type(model).__name__}. Correct what it returns."
+            )
 
 
 def _shaped(raw: Any, X: Any, task: Task | None, model: Any) -> np.ndarray:

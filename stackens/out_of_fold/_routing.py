@@ -36,11 +36,13 @@ def route_fit(
     sample_weight: Any,
     groups: Any,
     params: dict[str, Any] | None,
+    owner: str = "cross_fit",
 ) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Return the fit parameters of each model, and the parameters of the splitter.
 
     With scikit-learn's metadata routing switched on, each model gets what it requested.
-    Otherwise sample weights go to all of them, and it is an error if one cannot take them.
+    Otherwise sample weights go to all of them, and it is an error if one cannot take them. Errors
+    of routing are about ``owner``.
     """
     params = dict(params or {})
     if not routing_enabled():
@@ -52,7 +54,7 @@ def route_fit(
         if sample_weight is None:
             return {name: {} for name, _ in pairs}, {}
         return {name: weight_params(model, sample_weight) for name, model in pairs}, {}
-    router = add_members(MetadataRouter(owner="cross_fit"), pairs, cv)
+    router = add_members(MetadataRouter(owner=owner), pairs, cv)
     if sample_weight is not None:
         params = {"sample_weight": sample_weight, **params}
     if groups is not None and router.consumes("fit", ["groups"]):

@@ -1,11 +1,18 @@
 """Scorers see precomputed predictions as an estimator with the original labels."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import get_scorer, make_scorer, max_error, precision_score
 
-from stackens.combiners import GreedySelection
-from stackens.combiners._greedy_scorer import ScorerMetric, as_fitted_estimator, checked_scorer
+from stackens.combiners import AutoCombiner, GreedySelection, UniformMean
+from stackens.combiners._greedy_scorer import (
+    ScorerMetric,
+    as_fitted_estimator,
+    checked_scorer,
+    trial_table,
+)
 
 
 def test_scorers_get_labels_and_probabilities(make_table):
@@ -96,3 +103,76 @@ def test_checked_scorer():
     for bad in ("r3", 7, None):
         with pytest.raises(ValueError, match=r"'scoring' parameter of It must .* Got .* lists"):
             checked_scorer(bad, "It")
+
+
+def untrained(table):
+    """What cross_fit shows before it fits anything."""
+    return replace(table, values=np.broadcast_to(0.0, table.values.shape))
+
+
+def accuracy(model, X, y):
+    return np.mean(model.predict(X) == y)
+
+
+BAD_SCORERS = {
+    "a metric": ("binary", lambda y, p: 0.0, "TypeError: .* takes 2 positional arguments"),
+    "margins of numbers": ("regression", "roc_auc", "AttributeError: a regressor has none of"),
+    "an unknown label": ("binary", "f1", "pos_label=1 is not a valid label"),
+    "more than two classes": ("multiclass", "roc_auc", "multi_class must be in"),
+    "numbers of classes": ("multiclass", "r2", "could not convert|not be converted|dtype"),
+}
+
+
+@pytest.mark.parametrize("combiner", [GreedySelection, AutoCombiner])
+@pytest.mark.parametrize("case", BAD_SCORERS)
+def test_scorers_are_tried_before_anything_is_fitted(make_table, combiner, case):
+    kind, scoring, reason = BAD_SCORERS[case]
+    message = f"(?s)'scoring' parameter.*{kind}.*Got .*, which fails: .*({reason}).*Choose another"
+    with pytest.raises(ValueError, match=message):
+        combiner(scoring=scoring).check_scoring(untrained(make_table(kind)))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("combiner", "kind", "scoring"),
+    [
+        (GreedySelection(accuracy), "binary", False),
+        (GreedySelection("roc_auc"), "binary", True),
+        (GreedySelection("f1_macro"), "multiclass", True),
+        (GreedySelection("neg_log_loss"), "multilabel", True),
+        (GreedySelection("f1_samples"), "multilabel", True),
+        (GreedySelection(), "regression", True),
+        (GreedySelection("neg_mean_squared_error"), "multi-output", True),
+        (GreedySelection(lambda model, X, y, sample_weight=None: np.nan), "regression", True),
+        (AutoCombiner(scoring="balanced_accuracy"), "multiclass", True),
+        (AutoCombiner({"greedy": GreedySelection("r2")}), "regression", True),
+        (AutoCombiner(), "binary", True),
+    ],
+)
+def test_scorers_that_work_are_not_refused(make_table, combiner, kind, scoring, weighted):
+    table = untrained(make_table(kind, weighted=weighted))
+    if weighted and not scoring:  # takes no weights
+        with pytest.raises(ValueError, match="must take sample_weight"):
+            combiner.check_scoring(table)
+    else:
+        assert combiner.check_scoring(table) is None
+
+
+def test_scorers_of_candidates_are_tried(make_table):
+    auto = AutoCombiner({"uniform": UniformMean(), "greedy": GreedySelection("roc_auc")})
+    with pytest.raises(ValueError, match="Got make_scorer.roc_auc_score.*which fails"):
+        auto.check_scoring(untrained(make_table("regression")))
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "multi-output"])
+def test_guesses_suit_the_target(make_table, kind):
+    table = trial_table(make_table(kind))
+    assert table.values.shape == (table.n_samples, 1, table.n_outputs)
+    assert len(np.unique(table.values[:, 0, 0])) == table.n_samples
+    if kind == "multi-output":
+        np.testing.assert_array_equal(np.sort(table.values[:, 0], axis=0), np.sort(table.y, axis=0))
+    else:
+        assert table.values.min() >= 0
+        assert table.values.max() <= 1
+    if table.task.has_classes:
+        np.testing.assert_allclose(table.values.sum(axis=2), 1)

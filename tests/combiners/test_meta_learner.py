@@ -135,6 +135,10 @@ def test_polars_frames():
         (pd.DataFrame({"m1": P}), True, r"Got \['m1'\] for both. Rename"),
         (FEATURES, [3], "column positions below 3.*Got .3.. Correct"),
         (FEATURES, ["a"], "column positions below 3"),
+        (FEATURES, [True, False, False], r"Got a mask, \[True, False, False\]. Give the positions"),
+        (pd.DataFrame({"a": P}), [np.True_], "Got a mask.*Give the positions"),
+        (FEATURES, [0, 1, -3], r"each column once. Got \[-3\] again, among \[0, 1, -3\]. Leave"),
+        (pd.DataFrame({"a": P}), ["a", "a"], r"each column once. Got \['a'\] again.*Leave"),
     ],
 )
 def test_features_that_cannot_pass(features, passthrough, message):

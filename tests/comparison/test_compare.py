@@ -341,6 +341,7 @@ def test_progress(capsys):
     said = capsys.readouterr().err
     assert "Outer split 2 of 2: 120 rows to fit on, 120 set aside" in said
     assert "Scoring 9 strategies by log loss" in said
+    assert (said.count("training a student on 120 rows"), said.count("Measuring")) == (2, 1)
     se.compare(MODELS, X, Y, outer=0.3)
     assert capsys.readouterr().err == ""
 
@@ -358,7 +359,7 @@ def test_progress(capsys):
         ({"estimators": []}, ValueError, "non-empty list"),
         ({"groups": np.repeat([0, 1, 2], 80)}, ValueError, "at least 'cv' groups"),
         ({"groups": [None] * 240}, ValueError, "groups must hold the group of each row"),
-        ({"outer": 1_000}, ValueError, "'outer' parameter does not suit"),
+        ({"outer": 1_000}, ValueError, "as many rows as folds. .* outer=1000"),
         ({"scoring": accuracy_score}, ValueError, "Got the metric accuracy_score.*make_scorer"),
         ({"scoring": ["accuracy"]}, ValueError, "'scoring' parameter"),
         ({"estimators": {"a": GaussianNB}}, TypeError, "object with a fit method"),

@@ -1,5 +1,6 @@
 """The example script, as a user starts it."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+
+import stackens as se
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "comparison" / "compare_strategies.py"
 
@@ -41,6 +44,40 @@ def table(tmp_path):
     return path
 
 
+@pytest.fixture(scope="module")
+def script():
+    found = importlib.util.spec_from_file_location("compare_strategies", SCRIPT)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def test_truth_values_and_dates_of_a_file(script, tmp_path):
+    n = 60
+    frame = pd.DataFrame(
+        {
+            "seen": pd.date_range("2026-01-01", periods=n).astype(str),
+            "at": ["2026-01-31T10:00:00", None] * (n // 2),
+            "code": ["2026-01", "12"] * (n // 2),
+            "never": ["2026-02-30", "2026-01-01"] * (n // 2),
+            "mixed": ["2026-01-01", "soon"] * (n // 2),
+            "number": np.arange(n) % 7,
+            "empty": np.nan,
+            "stays": np.where(np.arange(n) % 3, "True", "False"),
+        }
+    )
+    frame.loc[0, "stays"] = None
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, index=False)
+    X, y = script.read_table(path, "stays")
+    kinds = {name: dtype.kind for name, dtype in X.dtypes.items()}
+    assert [name for name, kind in kinds.items() if kind == "M"] == ["seen", "at"]
+    assert X["at"].isna().sum() == (n // 2)
+    assert X["never"].tolist()[:2] == ["2026-01-01", "2026-02-30"]
+    fitted = se.StackedClassifier(se.default_estimators(X, y)[-2:-1], "simplex").fit(X, y)
+    assert fitted.classes_.tolist() == [False, True]
+
+
 def test_a_table_of_the_user(table):
     result = start("--csv", table, "--target", "stays", "--jobs", 1, cwd=table.parent)
     assert result.returncode == 0, result.stderr
@@ -62,11 +99,22 @@ def test_a_table_of_the_user(table):
         (["--csv", "few.csv", "--target", "y"], "needs 50 rows"),
         (["--csv", "few.csv", "--target", "z"], "Its columns are: x, y"),
         (["--csv", "few.csv"], "belong together"),
+        (["--csv", "targets.csv", "--target", "one"], "at least two classes. Got one class: ['a']"),
+        (["--csv", "targets.csv", "--target", "id"], "60 classes of one row each, such as row 0"),
+        (["--csv", "targets.csv", "--target", "day"], "60 classes of one row each, such as 2026-"),
+        (["--csv", "targets.csv", "--target", "far"], "contains infinity. Drop those rows"),
     ],
 )
 def test_mistakes_are_explained(arguments, message, tmp_path):
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "few.csv").write_text("x,y\n1,a\n2,b\n")
+    numbers = np.arange(60)
+    columns = {"x": numbers, "one": "a", "id": [f"row {i}" for i in numbers]}
+    columns |= {
+        "day": pd.date_range("2026-01-01", periods=60),
+        "far": np.where(numbers, 0.5, np.inf),
+    }
+    pd.DataFrame(columns).to_csv(tmp_path / "targets.csv", index=False)
     result = start(*arguments, cwd=tmp_path)
     assert result.returncode != 0
     assert message in result.stderr

@@ -5,8 +5,17 @@ import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
+from sklearn.utils.estimator_checks import _NotAnArray
 
-from stackens._core._rows import as_features, is_frame, is_sized_like, n_rows, take_rows
+from stackens._core._rows import (
+    as_features,
+    check_columns,
+    check_same_rows,
+    is_frame,
+    is_sized_like,
+    n_rows,
+    take_rows,
+)
 
 ARRAY = np.arange(12.0).reshape(4, 3)
 CONTAINERS = {
@@ -121,3 +130,28 @@ def test_rows_that_are_not_there_yet():
 )
 def test_is_sized_like(value, expected):
     assert is_sized_like(value, 3) is expected
+
+
+def test_parts_of_the_same_rows():
+    for X in (*CONTAINERS.values(), _NotAnArray(ARRAY)):
+        assert check_same_rows(X=X, y=["a"] * 4, groups=pl.Series([1] * 4), weight=None) is None
+    with pytest.raises(ValueError, match=r"X, y must have the same.*'X': 4, 'y': 3}. Pass what"):
+        check_same_rows(X=ARRAY, y=np.zeros(3))
+    with pytest.raises(ValueError, match=r"X must have at least one row. Got 0 sample\(s\).*Check"):
+        check_same_rows(X=ARRAY[:0], y=[])
+
+
+@pytest.mark.parametrize("value", [2.0, "abcd", np.float64(2), np.array(3), {"a": 1}, len])
+def test_a_single_value_is_not_an_entry_for_each_row(value):
+    with pytest.raises(ValueError, match="groups must hold one entry for each row. Got .*Pass an"):
+        check_same_rows(X=ARRAY, groups=value)
+
+
+def test_columns():
+    for X in (*CONTAINERS.values(), ["text", "more text"], ARRAY.reshape(4, 3, 1)):
+        assert check_columns(X) is None
+    for X in (ARRAY[:, :0], CONTAINERS["pandas"].iloc[:, :0], CONTAINERS["csr"][:, :0]):
+        with pytest.raises(ValueError, match=r"one column. Got 0 feature\(s\) \(shape=\(4"):
+            check_columns(X)
+    with pytest.raises(ValueError, match=r"different names. Got \['a'\] more than once. Rename"):
+        check_columns(CONTAINERS["pandas"].set_axis(list("aba"), axis=1))

@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
-from stackens._core._task import Task, infer_task
+from stackens._core._task import Task, infer_task, plain_target
 
 LABELS = ["cat", "ant", "bee", "ant", "cat", "bee"]
 
@@ -148,7 +148,9 @@ def test_missing_targets_are_refused(y, classification):
         ([0.5, 1.5], True, "Unknown label type"),
         (np.array(["a", 1], dtype=object), None, "labels of one type.*type int, str. Convert"),
         (np.array([1, "a"], dtype=object), True, "labels of one type.*type int, str. Convert"),
-        (np.array([True, False], dtype=object), True, "labels of one type.*type bool. Convert"),
+        (np.array([True, 1], dtype=object), True, "labels of one type.*type bool, int. Convert"),
+        ([], None, r"at least one row. Got 0 sample\(s\).*Check how"),
+        (np.zeros((0, 2)), False, r"at least one row. Got 0 sample\(s\).*Check how"),
         (["a", "b"], False, "numbers for regression.*Use the classifier"),
         ([1.0, np.inf], False, "infinity. Drop those rows"),
         ([1.0, np.inf], None, "infinity. Drop those rows"),
@@ -164,3 +166,41 @@ def test_targets_that_cannot_work(y, classification, message):
 def test_only_classes_can_be_decoded():
     with pytest.raises(TypeError, match="regression target has no class labels"):
         Task("regression", 1).decode(np.array([0]))
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "kind"),
+    [
+        ([True, False, True], "bool", "binary"),
+        ([2, 1, 3], "int64", "multiclass"),
+        ([2.5, 1, 3], "float64", "regression"),
+        ([[True, True], [False, True], [True, False]], "bool", "multilabel"),
+    ],
+)
+def test_plain_values_of_dtype_object(values, dtype, kind):
+    """What a column holds after rows without a target were dropped."""
+    array = np.array(values, dtype=object)
+    frame = pd.DataFrame(values, dtype=object, index=[7, 7, 9])
+    for given in (array, frame if array.ndim == 2 else frame[0]):
+        task, y = infer_task(given)
+        assert task.kind == kind
+        assert type(y) is type(given)
+        assert np.asarray(y).dtype == dtype
+        np.testing.assert_array_equal(np.asarray(y), values)
+    assert y.index.tolist() == [7, 7, 9]
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.array(["a", "b"], dtype=object),
+        np.array([True, "b"], dtype=object),
+        np.array([], dtype=object),
+        np.array([1.5, 2.5]),
+        pd.Series(["a", "b"]),
+        pl.Series([True, False]),
+        [True, False],
+    ],
+)
+def test_other_targets_stay_as_they_are(y):
+    assert plain_target(y) is y

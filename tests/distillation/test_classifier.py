@@ -130,14 +130,14 @@ def test_auto_searches_mixes_and_extra_rows():
 
 
 def test_a_budget_is_met_or_refused(tmp_path):
-    student = distilled(student="tree", max_bytes=19_500).fit(X, Y)
+    student = distilled(student="tree", max_bytes=20_500).fit(X, Y)
     front = student.pareto_.frame()
     chosen = front[front["chosen"]]
     assert len(chosen) == 1
-    assert chosen["bytes"].iloc[0] <= 19_500
+    assert chosen["bytes"].iloc[0] <= 20_500
     assert set(front["kind"]) == {"distilled", "plain", "teacher"}
     file = se.export.to_numpy(student, tmp_path / "student.py").path
-    assert file.stat().st_size <= 21_000  # the same size on a third more rows
+    assert file.stat().st_size <= 22_000  # the same size on a third more rows
     with pytest.raises(ValueError, match=r"No student meets max_bytes=10\b.*Allow"):
         distilled(student="tree", max_bytes=10).fit(X, Y)
 

@@ -79,3 +79,12 @@ def test_several_labels(make, n_labels):
 def test_numbers_are_not_classes():
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
         se.BlendedClassifier(MODELS).fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_truth_values_of_dtype_object_are_scored(make):
+    y = pd.Series(CODES > 0, dtype=object)
+    model = make(MODELS).fit(X, y)
+    assert model.score(X, y) == np.mean(model.predict(X) == (CODES > 0)) > 0.5
+    weights = np.arange(120) < 30
+    assert model.score(X, y, weights) == np.mean(model.predict(X)[:30] == (CODES > 0)[:30])

@@ -6,6 +6,7 @@ from sklearn.model_selection import KFold, PredefinedSplit, TimeSeriesSplit
 
 from stackens._core._task import infer_task
 from stackens.evaluation._outer import inner_cv, is_time_ordered, listed_cv, outer_splits
+from stackens.exceptions import LeakageWarning
 
 
 def split(outer, y, **options):
@@ -131,7 +132,7 @@ def test_rows_that_are_kept_to_train_on_are_said():
 
 
 def test_what_splitting_says_is_about_outer():
-    with pytest.raises(ValueError, match="'outer' parameter .* at least as many rows"):
+    with pytest.raises(ValueError, match="at least as many rows as folds.*outer=100. Give more"):
         split(100, np.arange(30) % 2)
 
 
@@ -161,3 +162,18 @@ def test_too_few_groups_inside():
     assert inner_cv(2, np.arange(4), 6, groups) == 2
     with pytest.raises(ValueError, match="at least 'cv' groups. Got 2 groups in one and cv=3"):
         inner_cv(3, np.arange(4), 6, groups)
+
+
+@pytest.mark.parametrize("outer", ["auto", 0.3, TimeSeriesSplit(3)])
+def test_groups_that_time_cuts_are_told(outer):
+    y = np.arange(40) % 2
+    groups = np.arange(40) % 4
+    with pytest.warns(LeakageWarning, match="Got 4 of 4 groups on both sides"):
+        split(outer, y, cv=TimeSeriesSplit(3), groups=groups)
+    assert split(outer, y, cv=TimeSeriesSplit(3), groups=np.arange(40))
+
+
+def test_splitters_that_ignore_groups_are_read_without_a_remark():
+    X, y, groups = np.zeros((6, 1)), np.arange(6) % 2, np.arange(6)
+    assert not is_time_ordered(KFold(3), X, y, groups)
+    assert len(listed_cv(PredefinedSplit([0, 0, 0, 1, 1, 1]), X, y, groups)) == 2

@@ -218,6 +218,7 @@ def test_scorers_that_suit(scoring, task, y, responses):
         ("accuracy", NUMBERS, [1.5, 2.5, 3.0], "continuous is not supported"),
         ("roc_auc", THREE, [1, 2, 3], "multi_class must be in"),
         (lambda *_: 1 / 0, BINARY, ["no", "yes"], "ZeroDivisionError: division by zero"),
+        ("roc_auc", NUMBERS, [1.5, 2.5, 3.0], "AttributeError: a regressor has none of the"),
     ],
 )
 def test_scorers_that_do_not_suit(scoring, task, y, reason):

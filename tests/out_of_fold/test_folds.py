@@ -18,9 +18,9 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from stackens._core._task import infer_task
-from stackens.exceptions import RareClassWarning
-from stackens.out_of_fold._folds import make_folds
+from stackens._core._task import Task, infer_task
+from stackens.exceptions import LeakageWarning, RareClassWarning
+from stackens.out_of_fold._folds import make_folds, warn_shared_groups
 
 RNG = np.random.RandomState(0)
 X = RNG.normal(size=(60, 2))
@@ -86,6 +86,72 @@ def test_groups_stay_on_one_side(y):
         assert set(GROUPS[train]).isdisjoint(GROUPS[test])
     other = folds_of(3, y, groups=GROUPS, random_state=3)
     assert held_out(other) != held_out(folds)
+
+
+SHUFFLED = KFold(3, shuffle=True, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("cv", "shared"),
+    [
+        (SHUFFLED, 10),
+        (list(SHUFFLED.split(X)), 10),
+        (SHUFFLED.split(X), 10),
+        (ShuffleSplit(1, test_size=2, random_state=0), 2),
+        (TimeSeriesSplit(4, test_size=9), 2),  # groups of 6 rows, cut at rows 33 and 51
+        ([(np.arange(57), np.arange(57, 60))], 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("labels", [GROUPS, np.array([f"group {g}" for g in GROUPS])])
+def test_splits_that_share_a_group_are_told(cv, shared, labels):
+    if not hasattr(cv, "split") and not isinstance(cv, list):
+        cv = SHUFFLED.split(X)  # an iterator serves once
+    message = rf"stand on one side.*Got {shared} of 10 groups on both.*Use a number of folds"
+    with pytest.warns(LeakageWarning, match=message) as caught:
+        folds_of(cv, NUMBERS, groups=labels)
+    assert len(caught) == 1  # and scikit-learn's remark on ignored groups is not needed
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        3,
+        KFold(5),  # ten groups of six rows in order: cut between groups
+        TimeSeriesSplit(4),
+        PredefinedSplit(GROUPS),
+        GroupKFold(4),
+        LeaveOneGroupOut(),
+        GroupShuffleSplit(3, random_state=0),
+        [(np.arange(30), np.arange(30, 60))],
+    ],
+    ids=lambda cv: type(cv).__name__,
+)
+def test_splits_that_keep_groups_together_are_not(cv):
+    folds = folds_of(cv, NUMBERS, groups=GROUPS)
+    for train, test in folds.splits:
+        assert set(GROUPS[train]).isdisjoint(GROUPS[test])
+
+
+def test_groups_of_any_type():
+    groups = np.array([1, "one", 1, (2, 3)], dtype=object)
+    with pytest.warns(LeakageWarning, match="Got 1 of 3 groups on both sides, such as 1. Use"):
+        warn_shared_groups([(np.array([0, 1]), np.array([2, 3]))], groups)
+
+
+def test_errors_name_the_parameter():
+    with pytest.raises(ValueError, match="The 'outer' parameter must be.*Got 'x' instead"):
+        folds_of("x", parameter="outer")
+    with pytest.raises(ValueError, match=r"set outer to 33\."):
+        folds_of(40, parameter="outer")
+
+
+def test_a_class_for_each_row_is_no_matter_of_folds():
+    y = np.array([f"id {i}" for i in range(60)])
+    task = Task("multiclass", 60, np.unique(y))
+    for cv in (2, 5):
+        with pytest.raises(ValueError, match="60 classes of one row each, such as id .*ids and da"):
+            make_folds(cv, X, y, task)
 
 
 @pytest.mark.parametrize(

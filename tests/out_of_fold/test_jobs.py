@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, RandomForestRegressor
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from stackens._core._task import infer_task
 from stackens.exceptions import BaseModelError, BaseModelTypeError
@@ -226,6 +227,52 @@ def test_failures_say_model_place_cause_and_what_to_do(error, caught, fit):
 def test_predictions_that_are_not_finite_are_failures():
     with pytest.raises(BaseModelError, match="NaN or infinite values for 20 of 20 rows"):
         one_fold(member_of(FailingClassifier(nan=True)), data_of())
+
+
+class Sure(GaussianNB):
+    """Answers one row of probabilities for every row."""
+
+    answer = (0.5, 0.5)
+
+    def predict_proba(self, X):
+        return np.tile(self.answer, (len(X), 1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((-1.0, 2.0), r"outside \[0, 1\] for 20 of 20 rows \(from -1 to 2; margins"),
+        ((-0.01, 1.01), r"outside \[0, 1\] for 20 of 20 rows \(from -0.01"),
+    ],
+)
+def test_probabilities_that_are_none_are_failures(answer, message, monkeypatch):
+    monkeypatch.setattr(Sure, "answer", answer)
+    rows, frozen = data_of(X[:20], Y[:20]), member_of(Sure().fit(X, Y), "frozen")
+    with pytest.raises(BaseModelError, match=message):
+        one_fold(member_of(Sure()), data_of())
+    with pytest.raises(BaseModelError, match=message):
+        predict_frozen(frozen, rows, None, "raise")
+
+
+@pytest.mark.parametrize("answer", [(-1e-7, 1 + 1e-7), (0.0, 1.0), (0.0, 0.0), (0.9, 0.8)])
+def test_rounding_is_no_failure_and_sums_may_differ_from_one(answer, monkeypatch):
+    monkeypatch.setattr(Sure, "answer", answer)
+    fitted = one_fold(member_of(Sure()), data_of())
+    np.testing.assert_array_equal(fitted.values, np.tile(answer, (20, 1)))
+
+
+def test_labels_are_independent_of_each_other():
+    labels = np.column_stack([Y, Y, 1 - Y])
+    model = DecisionTreeClassifier(max_depth=2, random_state=0)
+    fitted = one_fold(member_of(model), data_of(y=labels))
+    assert fitted.values.sum(axis=1).max() > 1.5
+
+
+@pytest.mark.parametrize("response", ["decision_function", "predict"])
+def test_other_responses_may_be_any_number(response):
+    data = data_of() if response == "decision_function" else data_of(y=X[:, 0] * 9.5)
+    model = LogisticRegression(C=99) if response == "decision_function" else LinearRegression()
+    assert np.ptp(one_fold(member_of(model, response=response), data).values) > 2
 
 
 def test_long_messages_are_cut():

@@ -44,7 +44,7 @@ NUMBERS = Task("regression", 1)
         (GaussianNB(), "predict", TWO, "predict"),
         (LogisticRegression(), "decision_function", TWO, "decision_function"),
         (Ridge(), "auto", NUMBERS, "predict"),
-        (LogisticRegression(), "predict_proba", NUMBERS, "predict"),
+        (PlainObject(), "predict_proba", NUMBERS, "predict"),
     ],
 )
 def test_choose_response(model, method, task, expected):
@@ -62,6 +62,54 @@ def test_choose_response(model, method, task, expected):
 def test_a_method_that_is_not_there(model, method, task):
     with pytest.raises(ValueError, match="m does not implement the method.*Got a .*Choose another"):
         choose_response("m", model, method, task)
+
+
+def test_numbers_are_not_for_classifiers():
+    message = "needs regressors: the estimator m should be a regressor. Got a Pipeline.*Use the reg"
+    with pytest.raises(ValueError, match=message):
+        choose_response("m", make_pipeline(StandardScaler(), GaussianNB()), "auto", NUMBERS)
+
+
+class Answering:
+    """Gives one answer, whatever it is asked."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.classes_ = [np.array([0, 1])] * 3
+
+    def predict(self, X):
+        return self.answer
+
+    predict_proba = decision_function = predict
+
+
+@pytest.mark.parametrize("response", ["predict_proba", "decision_function", "predict", "value"])
+@pytest.mark.parametrize(
+    ("answer", "got"),
+    [
+        (np.zeros((89, 2)), "89 answers"),
+        (np.zeros(180), "180 answers"),
+        ([0] * 89, "89 answers"),
+        (None, "None"),
+    ],
+)
+def test_an_answer_for_each_row(response, answer, got):
+    message = f"one answer for each row. Got {got} for 90 rows from Answering. Correct"
+    for task in (TWO, NUMBERS, MULTILABEL):
+        with pytest.raises(ValueError, match=message):
+            respond(Answering(answer), X, response, task)
+
+
+def test_an_answer_for_each_row_and_label():
+    right, short = np.full((90, 2), 0.5), np.full((89, 2), 0.5)
+    found = respond(Answering([right] * 3), XL, "predict_proba", MULTILABEL)
+    np.testing.assert_array_equal(found, np.full((90, 3), 0.5))
+    with pytest.raises(ValueError, match="Got 89 answers for 90 rows"):
+        respond(Answering([right, right, short]), XL, "predict_proba", MULTILABEL)
+
+
+def test_one_row_may_be_answered_by_one_number():
+    assert respond(Answering(np.float64(2.5)), X[:1], "predict", NUMBERS).tolist() == [[2.5]]
 
 
 def test_estimator_type():

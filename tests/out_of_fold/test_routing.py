@@ -6,6 +6,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.naive_bayes import GaussianNB
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import MetadataRouter
 
+from stackens import BlendedClassifier, StackedClassifier
 from stackens.out_of_fold import add_members, weight_params
 from stackens.out_of_fold._routing import route_fit
 from stackens.preprocessing import TabularEncoder
@@ -148,3 +150,22 @@ def test_with_routing_metadata_for_nobody_is_an_error():
 def test_add_members_tells_the_router_about_models_and_splitter():
     router = add_members(MetadataRouter(owner="test"), [("a", GaussianNB())], GroupKFold(2))
     assert router.consumes("fit", ["sample_weight", "groups"]) == {"groups"}
+
+
+def test_errors_of_routing_name_who_was_asked():
+    pairs = [("nb", GaussianNB())]
+    with config_context(enable_metadata_routing=True):
+        with pytest.raises(TypeError, match="^Stack.fit got unexpected argument.*'foo'"):
+            route_fit(pairs, 5, None, None, {"foo": 3}, "Stack")
+        with pytest.raises(UnsetMetadataPassedError, match="GaussianNB.fit.*within Stack.fit"):
+            route_fit(pairs, 5, WEIGHTS, None, None, "Stack")
+
+
+@pytest.mark.parametrize("make", [StackedClassifier, BlendedClassifier])
+def test_errors_of_routing_name_the_ensemble(make):
+    X, y = np.arange(20.0)[:, None], np.arange(20) % 2
+    with config_context(enable_metadata_routing=True):
+        with pytest.raises(TypeError, match=f"^{make.__name__}.fit got unexpected argument.*'foo'"):
+            make([("nb", GaussianNB())]).fit(X, y, foo=3)
+        with pytest.raises(UnsetMetadataPassedError, match=f"used within {make.__name__}.fit"):
+            make([("nb", GaussianNB())]).fit(X, y, sample_weight=np.ones(20))
