@@ -16,6 +16,15 @@ def test_latency_asks_every_row_alone_in_every_round():
     assert asked == [0, 1, 2, *range(10), *range(10)]
 
 
+def test_slow_models_get_one_round(monkeypatch):
+    clock = iter(np.arange(0.0, 100.0, 0.01))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    asked = []
+    median, _ = single_row_latency(asked.append, list(range(10)), repeats=3)
+    assert median == pytest.approx(1e4)
+    assert len(asked) == 3 + 10
+
+
 def test_a_slow_row_shows_in_the_high_percentile_only(monkeypatch):
     clock = iter(np.cumsum([0.0, 1e-6] * 99 + [0.0, 1e-3]).repeat(1))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))

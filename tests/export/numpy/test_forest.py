@@ -33,6 +33,17 @@ def test_large_forests_are_walked(width, leaf_width, monkeypatch):
     np.testing.assert_array_equal(answers, sums_of(trees, x))
 
 
+@pytest.mark.parametrize(("width", "leaf_width"), SHAPES)
+def test_large_forests_of_many_trees_stay_arrays(width, leaf_width, monkeypatch):
+    for name in ("_COMPILED_LEAVES", "_ARRAY_LEAVES", "_ARRAY_TREES"):
+        monkeypatch.setattr(_forest, name, 0)
+    trees, x = random_trees(3, width=width, leaf_width=leaf_width), rows_for_trees(3)
+    forest = forest_of(trees, x.shape[1])
+    answers = [forest.ask(*row) for row in x.tolist()]
+    assert forest._ask == forest._summed
+    np.testing.assert_array_equal(answers, sums_of(trees, x))
+
+
 def test_small_forests_are_compiled():
     trees, x = random_trees(3), rows_for_trees(3)
     forest = forest_of(trees, x.shape[1])
