@@ -17,6 +17,8 @@ import lightgbm
 import numpy as np
 import pandas as pd
 from sklearn.datasets import make_classification
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 from timing import alternate
@@ -32,6 +34,7 @@ BATCH = 10_000
 def main():
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    warnings.simplefilter("ignore", ConvergenceWarning)
     X, y = make_classification(20_000, 30, n_informative=15, random_state=0)
     rows = X[-ROWS:]
     for trees, leaves in [(100, 31), (30, 15)]:
@@ -41,6 +44,8 @@ def main():
         report(f"LightGBM {trees}x{leaves}, 30 numbers", model, rows)
         throughput(model, X[:BATCH])
     report("network 30-64-64-2 of torch, 30 numbers", bare_network(), rows)
+    network = MLPClassifier((64, 64), max_iter=5, random_state=0).fit(X[:5_000], y[:5_000])
+    report("scikit-learn's network 30-64-64-1, 30 numbers", network, rows)
     network = se.TorchMLPClassifier(hidden_layer_sizes=(64, 64), max_iter=3, random_state=0)
     network.fit(X[:5_000], y[:5_000])
     report("TorchMLPClassifier 64-64, which spreads 30 numbers over bins first", network, rows)

@@ -182,7 +182,7 @@ class Forest:
         return self._ask(*values)
 
     def _summed(self, *values: float) -> Sequence[float]:
-        return self.sums(np.array([values], dtype=np.float64))[0].tolist()  # type: ignore[no-any-return]
+        return self.sums(np.array([values], dtype=np.float64))[0].tolist()
 
     def _is_small(self) -> bool:
         level = self.root[self.root >= 0]
