@@ -1,30 +1,15 @@
 """The example script, as a user starts it."""
 
 import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import stackens as se
+from tests.example_scripts import EXAMPLES, run_example
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "comparison" / "compare_strategies.py"
-
-
-def start(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+SCRIPT = "comparison/compare_strategies.py"
 
 
 @pytest.fixture
@@ -46,7 +31,7 @@ def table(tmp_path):
 
 @pytest.fixture(scope="module")
 def script():
-    found = importlib.util.spec_from_file_location("compare_strategies", SCRIPT)
+    found = importlib.util.spec_from_file_location("compare_strategies", EXAMPLES / SCRIPT)
     module = importlib.util.module_from_spec(found)
     found.loader.exec_module(module)
     return module
@@ -79,7 +64,7 @@ def test_truth_values_and_dates_of_a_file(script, tmp_path):
 
 
 def test_a_table_of_the_user(table):
-    result = start("--csv", table, "--target", "stays", "--jobs", 1, cwd=table.parent)
+    result = run_example(SCRIPT, "--csv", table, "--target", "stays", "--jobs", 1, cwd=table.parent)
     assert result.returncode == 0, result.stderr
     assert "Left out 5 rows without a 'stays'." in result.stdout
     for name in ("lightgbm", "random_forest", "blend greedy", "stack auto"):
@@ -115,7 +100,7 @@ def test_mistakes_are_explained(arguments, message, tmp_path):
         "far": np.where(numbers, 0.5, np.inf),
     }
     pd.DataFrame(columns).to_csv(tmp_path / "targets.csv", index=False)
-    result = start(*arguments, cwd=tmp_path)
+    result = run_example(SCRIPT, *arguments, cwd=tmp_path)
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr

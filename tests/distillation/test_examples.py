@@ -1,28 +1,12 @@
 """The example scripts, as a user starts them."""
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "examples" / "distillation"
-
-
-def start(script, *arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(FOLDER / script), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+from tests.example_scripts import run_example
 
 
 @pytest.mark.skipif(not find_spec("matplotlib"), reason="draws")
@@ -33,20 +17,22 @@ def test_a_small_student_of_a_table_of_ones_own(tmp_path):
     )
     stays = (frame["plan"] == "gold") ^ (random.random(120) < 0.15)
     frame.assign(stays=np.where(stays, "yes", "no")).to_csv(tmp_path / "table.csv", index=False)
-    done = start("small_student.py", "--csv", "table.csv", "--target", "stays", cwd=tmp_path)
+    done = run_example(
+        "distillation/small_student.py", "--csv", "table.csv", "--target", "stays", cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr
     assert "distilled student" in done.stdout
     assert (tmp_path / "small_student.png").stat().st_size > 10_000
 
 
 def test_what_is_missing_is_said(tmp_path):
-    done = start("small_student.py", "--csv", "table.csv", cwd=tmp_path)
+    done = run_example("distillation/small_student.py", "--csv", "table.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert "--csv and --target belong together" in done.stderr
 
 
 @pytest.mark.skipif(not find_spec("torch"), reason="distils torch networks")
 def test_a_small_network(tmp_path):
-    done = start("small_network.py", "--temperature", 4, cwd=tmp_path)
+    done = run_example("distillation/small_network.py", "--temperature", 4, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "distilled student" in done.stdout

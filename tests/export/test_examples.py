@@ -2,12 +2,8 @@
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 import warnings
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,10 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 import stackens as se
+from tests.example_scripts import EXAMPLES, run_example
 from tests.export.exported import mixed_table
 
 pytest.importorskip("onnxruntime")
-FOLDER = Path(__file__).parents[2] / "examples" / "deployment"
+FOLDER = EXAMPLES / "deployment"
+SCRIPT = "deployment/export_student.py"
 ROW = {
     "age": 41,
     "income": None,
@@ -36,18 +34,6 @@ needs_server = pytest.mark.skipif(
 )
 
 
-def start(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, str(FOLDER / "export_student.py"), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-
-
 def test_a_student_of_a_table_of_ones_own(tmp_path):
     random = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -56,7 +42,7 @@ def test_a_student_of_a_table_of_ones_own(tmp_path):
     stays = (frame["plan"] == "gold") ^ (random.random(120) < 0.15)
     frame.loc[::7, "age"] = None
     frame.assign(stays=np.where(stays, "yes", "no")).to_csv(tmp_path / "table.csv", index=False)
-    done = start("--csv", "table.csv", "--target", "stays", cwd=tmp_path)
+    done = run_example(SCRIPT, "--csv", "table.csv", "--target", "stays", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("checked on") == 2
     for name in ("model.onnx", "model.py"):
@@ -64,10 +50,10 @@ def test_a_student_of_a_table_of_ones_own(tmp_path):
 
 
 def test_what_is_missing_is_said(tmp_path):
-    done = start("--target", "stays", cwd=tmp_path)
+    done = run_example(SCRIPT, "--target", "stays", cwd=tmp_path)
     assert done.returncode == 2
     assert "--csv and --target belong together" in done.stderr
-    done = start("--output", "nowhere", cwd=tmp_path)
+    done = run_example(SCRIPT, "--output", "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     assert "a folder that exists" in done.stderr
 

@@ -1,31 +1,16 @@
 """The example scripts, as a user starts them."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "weight_averaging" / "last_checkpoints.py"
+from tests.example_scripts import run_example
 
-
-def start(*arguments, cwd, script=SCRIPT):
-    return subprocess.run(
-        [sys.executable, str(script), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+SCRIPT = "weight_averaging/last_checkpoints.py"
 
 
 def test_a_table_a_summary_and_a_picture(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    result = start("--seeds", 2, "--epochs", 30, "--optimizer", "adam", cwd=tmp_path)
+    result = run_example(SCRIPT, "--seeds", 2, "--epochs", 30, "--optimizer", "adam", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "mean of 2 runs (torch, adam" in result.stdout
     assert [line.split()[0] for line in result.stdout.splitlines() if line[:1].isdigit()] == [
@@ -38,7 +23,7 @@ def test_a_table_a_summary_and_a_picture(tmp_path):
 
 def test_mistakes_are_explained(tmp_path):
     pytest.importorskip("torch")
-    result = start("--epochs", 9, cwd=tmp_path)
+    result = run_example(SCRIPT, "--epochs", 9, cwd=tmp_path)
     assert result.returncode == 2
     assert "--epochs must be at least 10. Got 9." in result.stderr
     assert "Traceback" not in result.stderr
@@ -47,11 +32,11 @@ def test_mistakes_are_explained(tmp_path):
 def test_soups_and_blends_side_by_side(tmp_path):
     pytest.importorskip("torch")
     pytest.importorskip("matplotlib")
-    script = SCRIPT.with_name("soups.py")
-    result = start("--seeds", 1, cwd=tmp_path, script=script)
+    script = "weight_averaging/soups.py"
+    result = run_example(script, "--seeds", 1, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     for row in ("best single network", "greedy soup", "learnt, per layer", "blend of all twelve"):
         assert f"\n{row} " in result.stdout
     assert (tmp_path / "soups.png").read_bytes().startswith(b"\x89PNG")
-    mistaken = start("--seeds", 0, cwd=tmp_path, script=script)
+    mistaken = run_example(script, "--seeds", 0, cwd=tmp_path)
     assert "--seeds must be at least 1. Got 0." in mistaken.stderr
