@@ -24,6 +24,8 @@ from stackens.out_of_fold import PredictionTable
 
 __all__ = ["measure_costs"]
 
+_SINGLE_ROWS = 20  # for a median
+
 
 def measure_costs(
     models: Mapping[str, Any],
@@ -55,7 +57,7 @@ def measure_costs(
     costs: dict[str, Cost] = {}
     with threadpool_limits(limits=1):
         for name, model in models.items():
-            costs[name] = _as_cost(exported_cost(model, X)) or _cost_as_it_is(model, X)
+            costs[name] = _as_cost(exported_cost(model, X, n_single=_SINGLE_ROWS)) or _cost_as_it_is(model, X)
         for name, found in combinations.items():
             cost = _combiner_cost(found, X, table.select(found.names))
             costs[name] = sum((costs[model] for model in found.weighted_models), cost)
@@ -78,7 +80,7 @@ def _combiner_cost(found: FittedStrategy, X: Any, table: PredictionTable) -> Cos
     exported = None
     try:
         program, columns = _combiner_program(found, X, table)
-        exported = _as_cost(program_cost(program, columns))
+        exported = _as_cost(program_cost(program, columns, n_single=_SINGLE_ROWS))
     except (TypeError, ValueError):  # no export of it, or none that reads such rows
         pass  # it is measured as it is
     read = partial(_rows, table)

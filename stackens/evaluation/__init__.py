@@ -1,6 +1,12 @@
 """What comparisons and searches rest on: rows set aside, scores with their errors, and costs."""
 
-from stackens.evaluation._cost import Cost, cost_of, pickled_bytes, single_row_latency
+from stackens.evaluation._cost import (
+    Cost,
+    cost_of,
+    least_seconds,
+    pickled_bytes,
+    single_row_latency,
+)
 from stackens.evaluation._outer import inner_cv, is_time_ordered, listed_cv, outer_splits
 from stackens.evaluation._scoring import (
     Answers,
@@ -32,6 +38,7 @@ __all__ = [
     "evaluate",
     "inner_cv",
     "is_time_ordered",
+    "least_seconds",
     "listed_cv",
     "outer_splits",
     "pickled_bytes",

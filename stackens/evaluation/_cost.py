@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Cost", "cost_of", "pickled_bytes", "single_row_latency"]
+__all__ = ["Cost", "cost_of", "least_seconds", "pickled_bytes", "single_row_latency"]
 
 _BATCH_ROWS = 500
 _SINGLE_ROWS = 10
@@ -71,14 +71,24 @@ def cost_of(
         Rows there are.
     """
     picked = np.linspace(0, n_samples - 1, min(n_samples, _SINGLE_ROWS)).astype(int)
-    one_row = _least_seconds(ask, [take(np.array([row])) for row in picked], _FEWEST_SINGLES)
+    one_row = least_seconds(ask, [take(np.array([row])) for row in picked], _FEWEST_SINGLES)
     n_batch = min(n_samples, _BATCH_ROWS)
-    batch = _least_seconds(ask, [take(np.arange(n_batch))] * _BATCHES, 1)
+    batch = least_seconds(ask, [take(np.arange(n_batch))] * _BATCHES, 1)
     return Cost(1e6 * batch / n_batch, 1e6 * one_row, pickled_bytes(part))
 
 
-def _least_seconds(ask: Callable[[Any], Any], inputs: list[Any], fewest: int) -> float:
-    """Return the least time: what else the machine does can only add to it (as in timeit)."""
+def least_seconds(ask: Callable[[Any], Any], inputs: list[Any], fewest: int = 1) -> float:
+    """Return the least time: what else the machine does can only add to it (as in timeit).
+
+    Parameters
+    ----------
+    ask : callable
+        Predicts rows.
+    inputs : list
+        What it is asked in turn, until 0.01 seconds have passed.
+    fewest : int, default=1
+        How many are asked at least.
+    """
     seconds: list[float] = []
     for rows in inputs:
         start = time.perf_counter()
@@ -131,8 +141,7 @@ def single_row_latency(
         Distinct rows, in the form that `ask` takes.
     repeats : int, default=3
     """
-    for row in rows[:3]:
-        ask(row)  # what happens at the first call only
+    ask(rows[0])  # what happens at the first call only
     best = np.full(len(rows), np.inf)
     for _ in range(repeats):
         for i, row in enumerate(rows):

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from stackens._core._rows import n_rows, take_rows
 from stackens.combiners import Combiner
-from stackens.evaluation import single_row_latency
+from stackens.evaluation import least_seconds, single_row_latency
 from stackens.export._manifest import manifest_of
 from stackens.export._program_of import program_of
 from stackens.export.numpy import columns_of, open_numpy, write_numpy
@@ -29,6 +29,7 @@ __all__ = ["ExportedCost", "exported_cost", "exported_ensemble_cost", "program_c
 _CARRIED = 8  # rows that a file carries for its check
 _SINGLE_ROWS = 100
 _BATCH_ROWS = 500
+_BATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ExportedCost:
     batch_us_per_row: float
 
 
-def exported_cost(model: Any, X: Any) -> ExportedCost | None:
+def exported_cost(model: Any, X: Any, *, n_single: int = _SINGLE_ROWS) -> ExportedCost | None:
     """Measure a model in the form of one Python file that needs numpy only, on one thread.
 
     Parameters
@@ -60,13 +61,15 @@ def exported_cost(model: Any, X: Any) -> ExportedCost | None:
         A fitted model.
     X : rows of shape (n_samples, n_features)
         Raw rows to ask, as the model takes them; at least one.
+    n_single : int, default=100
+        How many of them are asked alone, at most: a percentile takes more than a median.
 
     Returns
     -------
     ExportedCost or None
         None where the model cannot be exported, or the rows are no dense table.
     """
-    return _cost_or_none(lambda: program_of(model), X)
+    return _cost_or_none(lambda: program_of(model), X, n_single)
 
 
 def exported_ensemble_cost(fitted: CrossFit, combiner: Combiner, X: Any) -> ExportedCost | None:
@@ -93,19 +96,23 @@ def exported_ensemble_cost(fitted: CrossFit, combiner: Combiner, X: Any) -> Expo
     return _cost_or_none(read, X)
 
 
-def _cost_or_none(read: Callable[[], Program], X: Any) -> ExportedCost | None:
+def _cost_or_none(
+    read: Callable[[], Program], X: Any, n_single: int = _SINGLE_ROWS
+) -> ExportedCost | None:
     if issparse(X) or len(getattr(X, "shape", ())) != 2:
         return None
     try:
         program = read()
         few = take_rows(X, np.arange(min(n_rows(X), _BATCH_ROWS)))
         columns, _ = columns_of(few, program.row_columns(), program.named)
-        return program_cost(program, columns)
+        return program_cost(program, columns, n_single=n_single)
     except (TypeError, ValueError):  # no export of this model, or none that reads such rows
         return None
 
 
-def program_cost(program: Program, columns: Sequence[np.ndarray]) -> ExportedCost:
+def program_cost(
+    program: Program, columns: Sequence[np.ndarray], *, n_single: int = _SINGLE_ROWS
+) -> ExportedCost:
     """Measure a program, as :func:`exported_cost` measures a model.
 
     Parameters
@@ -113,6 +120,7 @@ def program_cost(program: Program, columns: Sequence[np.ndarray]) -> ExportedCos
     program : Program
     columns : sequence of arrays of shape (n_samples,)
         As :func:`stackens.export.program.evaluate` takes them.
+    n_single : int, default=100
 
     Raises
     ------
@@ -124,12 +132,12 @@ def program_cost(program: Program, columns: Sequence[np.ndarray]) -> ExportedCos
     nothing = np.zeros((len(carried[0]), program.n_outputs))
     manifest = manifest_of(program, program, "numpy", tolerance_of(program), carried, nothing)
     text = write_numpy(program, manifest.to_json())
-    rows = raw_rows(program, [column[:_SINGLE_ROWS] for column in columns])
+    rows = raw_rows(program, [column[:n_single] for column in columns])
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.py")
         file.write_text(text, encoding="utf-8")
         runner = open_numpy(file)
     with threadpool_limits(limits=1):
         median, high = single_row_latency(runner.ask, rows)
-        batch, _ = single_row_latency(runner.outputs, [columns])
+        batch = 1e6 * least_seconds(runner.outputs, [columns] * _BATCHES)
     return ExportedCost(float(len(text.encode())), median, high, batch / len(columns[0]))

@@ -13,7 +13,7 @@ def test_latency_asks_every_row_alone_in_every_round():
     asked = []
     median, high = single_row_latency(asked.append, list(range(10)), repeats=2)
     assert 0 < median <= high
-    assert asked == [0, 1, 2, *range(10), *range(10)]
+    assert asked == [0, *range(10), *range(10)]
 
 
 def test_slow_models_get_one_round(monkeypatch):
@@ -22,7 +22,7 @@ def test_slow_models_get_one_round(monkeypatch):
     asked = []
     median, _ = single_row_latency(asked.append, list(range(10)), repeats=3)
     assert median == pytest.approx(1e4)
-    assert len(asked) == 3 + 10
+    assert len(asked) == 1 + 10
 
 
 def test_a_slow_row_shows_in_the_high_percentile_only(monkeypatch):
