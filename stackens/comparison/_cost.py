@@ -57,7 +57,8 @@ def measure_costs(
     costs: dict[str, Cost] = {}
     with threadpool_limits(limits=1):
         for name, model in models.items():
-            costs[name] = _as_cost(exported_cost(model, X, n_single=_SINGLE_ROWS)) or _cost_as_it_is(model, X)
+            exported = exported_cost(model, X, n_single=_SINGLE_ROWS)
+            costs[name] = _as_cost(exported) or _cost_as_it_is(model, X)
         for name, found in combinations.items():
             cost = _combiner_cost(found, X, table.select(found.names))
             costs[name] = sum((costs[model] for model in found.weighted_models), cost)

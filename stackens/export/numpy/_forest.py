@@ -40,10 +40,14 @@ class Forest:
         Columns of the matrix.
     sets : sequence of (column, members, missing_left)
         By rising column.
-    feature, threshold, left, right : arrays of shape (n_inner,)
-    root, offset : arrays of shape (n_trees,)
-        Where a tree starts, and the first output column that its leaves are added to.
+    feature, threshold : arrays of shape (n_inner,)
+        Of inner nodes, numbered level by level: all roots, all their children, and so on.
+    is_inner : uint8 array
+        A bit for each root and each child in that order: 1 for an inner node, 0 for a leaf.
+    offset : array of shape (n_trees,)
+        The first output column that the leaves of a tree are added to.
     leaf : float64 array of shape (n_leaves, leaf_width)
+        In that order too.
     base : float64 array of shape (n_outputs,)
         What the sums start from.
     """
@@ -55,9 +59,7 @@ class Forest:
         sets: Sequence[tuple[int, Sequence[int], bool]],
         feature: np.ndarray,
         threshold: np.ndarray,
-        left: np.ndarray,
-        right: np.ndarray,
-        root: np.ndarray,
+        is_inner: np.ndarray,
         offset: np.ndarray,
         leaf: np.ndarray,
         base: np.ndarray,
@@ -67,9 +69,10 @@ class Forest:
         self.sets = list(sets)
         self.feature = feature
         self.threshold = threshold
-        self.left = left
-        self.right = right
-        self.root = root
+        bits = np.unpackbits(is_inner, count=len(offset) + 2 * len(feature)).astype(bool)
+        nodes = np.where(bits, np.cumsum(bits) - 1, -np.cumsum(~bits))
+        self.root = nodes[: len(offset)]
+        self.left, self.right = nodes[len(offset) :].reshape(-1, 2).T
         self.offset = offset
         self.leaf = leaf
         self.base = base

@@ -16,14 +16,19 @@ def forest_data(trees: Trees, n_columns: int) -> dict[str, Any]:
     """Return the arguments of a :class:`Forest`.
 
     Rules other than ``x <= threshold`` are moved into columns, so that all inner nodes follow one
-    rule.
+    rule. Nodes are numbered level by level, so that one bit for each tells the trees' shape [1]_.
 
     Parameters
     ----------
     trees : Trees
     n_columns : int
         Width of the trees' source.
+
+    References
+    ----------
+    .. [1] Jacobson, G. (1989). Space-efficient static trees and graphs. FOCS.
     """
+    children, inner = _by_level(trees)
     feature = trees.feature.astype(np.int64)
     threshold = trees.threshold.copy()
     in_set = trees.category_set >= 0
@@ -42,15 +47,24 @@ def forest_data(trees: Trees, n_columns: int) -> dict[str, Any]:
         "n_columns": n_columns,
         "missing_first": missing_first.tolist(),
         "sets": [(column, trees.sets[s].tolist(), left) for column, s, left in sets],
-        "feature": feature.astype(np.min_scalar_type(feature.max(initial=0))),
-        "threshold": threshold,
-        "left": trees.left,
-        "right": trees.right,
-        "root": trees.root,
+        "feature": feature[inner].astype(np.min_scalar_type(feature.max(initial=0))),
+        "threshold": threshold[inner],
+        "is_inner": np.packbits(children >= 0),
         "offset": trees.offset,
-        "leaf": trees.leaf,
+        "leaf": trees.leaf[-1 - children[children < 0]],
         "base": trees.base,
     }
+
+
+def _by_level(trees: Trees) -> tuple[np.ndarray, np.ndarray]:
+    """List all roots, then their children, then theirs: every node, and the inner nodes alone."""
+    level, children = trees.root, [trees.root]
+    while (level >= 0).any():
+        inner = level[level >= 0]
+        level = np.stack([trees.left[inner], trees.right[inner]], axis=1).ravel()
+        children.append(level)
+    listed = np.concatenate(children)
+    return listed, listed[listed >= 0]
 
 
 def forest_of(trees: Trees, n_columns: int) -> Forest:
