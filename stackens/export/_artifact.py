@@ -66,10 +66,10 @@ class ExportReport:
         lines = [f"{source} as {self.target}: {as_bytes(self.n_bytes)}"]
         if self.check is None:
             return f"{lines[0]}, not checked against its source"
-        beside = "thresholds"
-        if self.check.n_cuts_left_out:  # each threshold that is tried has three rows
-            n_tried = self.check.n_cuts // 3
-            beside = f"{n_tried:,} of {n_tried + self.check.n_cuts_left_out:,} thresholds"
+        n_tried, n_left_out = self.check.n_cuts_tried, self.check.n_cuts_left_out
+        beside = f"{n_tried:,} thresholds"
+        if n_left_out:
+            beside = f"{n_tried:,} of {n_tried + n_left_out:,} thresholds"
         lines.append(
             f"checked on {self.check.n_rows:,} rows ({self.check.n_cuts:,} on or beside "
             f"{beside}, {self.check.n_refused:,} refused by both): largest difference "

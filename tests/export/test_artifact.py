@@ -19,7 +19,7 @@ from stackens.export.verification import Check
 
 
 def test_the_report_in_words():
-    check = Check(8_000, 3_000, 12, 2e-16, 1e-10)
+    check = Check(8_000, 3_000, 12, 2e-16, 1e-10, 1_000)
     report = ExportReport("c", "a.b.Model", check, 2_048, 1.5, 2.5, 0.4, {})
     assert (report.max_difference, report.n_rows) == (2e-16, 8_000)
     unchecked = replace(report, check=None)
@@ -27,16 +27,16 @@ def test_the_report_in_words():
     assert unchecked.n_rows == 0
     assert str(report) == (
         "Model as c: 2.05 kB\n"
-        "checked on 8,000 rows (3,000 on or beside thresholds, 12 refused by both): largest "
+        "checked on 8,000 rows (3,000 on or beside 1,000 thresholds, 12 refused by both): largest "
         "difference 2e-16, allowed 1e-10\n"
         "one row 1.5 µs (p99 2.5), in a batch 0.4 µs"
     )
 
 
 def test_thresholds_that_were_left_out_are_told():
-    check = Check(14_000, 11_994, 0, 0.0, 1e-10, 7_310)
+    check = Check(74_000, 71_994, 0, 0.0, 1e-10, 23_998, 7_310)
     report = ExportReport("c", "a.b.Model", check, 2_048, 1.5, 2.5, 0.4, {})
-    assert "(11,994 on or beside 3,998 of 11,308 thresholds, 0 refused" in str(report)
+    assert "(71,994 on or beside 23,998 of 31,308 thresholds, 0 refused" in str(report)
 
 
 def test_an_artifact_of_values(tmp_path):

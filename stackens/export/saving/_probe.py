@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import sys
+import warnings
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Collection
 from decimal import Decimal
@@ -19,7 +20,9 @@ from sklearn.base import BaseEstimator
 
 from stackens._core._rows import as_features, n_rows, take_rows
 from stackens.exceptions import ExportMismatchError
+from stackens.export._program_of import program_of
 from stackens.export.saving._checked_object import name_of
+from stackens.export.verification import accepted_rows, ordinary_rows, own_rows
 
 __all__ = ["check_can_be_asked", "check_probe", "probe_of"]
 
@@ -33,16 +36,19 @@ _VALUES = (
 
 
 def probe_of(model: Any, X: Any) -> dict[str, Any] | None:
-    """Return up to 32 rows of X and what the model says about them; None without X.
+    """Return up to 32 rows of X and what the model says about them.
+
+    Without X, the rows are drawn from the ranges that the model tells, as an export tells them;
+    None where it cannot be exported, or refuses such rows.
 
     Raises
     ------
     TypeError
-        If the model has no method to ask.
+        If there are rows, and the model has no method to ask.
     """
-    if X is None:
-        return None
     way = next((way for way in _WAYS if hasattr(model, way)), None)
+    if X is None:
+        return None if way is None else _made_probe(model, way)
     if way is None:
         raise TypeError(
             f"Rows X can be kept with an object that answers by one of {', '.join(_WAYS)}. Got a "
@@ -51,6 +57,17 @@ def probe_of(model: Any, X: Any) -> dict[str, Any] | None:
     X = as_features(X)
     rows = take_rows(X, np.arange(min(_ROWS, n_rows(X))))
     return {"rows": rows, "way": way, "answers": _answers(model, way, rows)}
+
+
+def _made_probe(model: Any, way: str) -> dict[str, Any] | None:
+    try:
+        program = program_of(model)
+        columns = ordinary_rows(program, 4 * _ROWS)
+        taken = np.flatnonzero(accepted_rows(program, columns))[:_ROWS]
+        rows = own_rows(model, program, [column[taken] for column in columns])
+        return {"rows": rows, "way": way, "answers": _answers(model, way, rows)}
+    except (TypeError, ValueError):  # it has no export, or knows other types of columns
+        return None
 
 
 def check_can_be_asked(model: Any, probe: Any, names: Collection[str]) -> None:
@@ -118,7 +135,9 @@ def _is_plain(value: Any) -> bool:
 
 
 def _answers(model: Any, way: str, rows: Any) -> Any:
-    answers = getattr(model, way)(rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the rows' form: only whether answers change matters
+        answers = getattr(model, way)(rows)
     if isinstance(answers, list):  # of several outputs
         answers = np.hstack(answers)
     answers = getattr(answers, "values", answers)

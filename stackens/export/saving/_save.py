@@ -44,7 +44,8 @@ def save(model: Any, path: str | os.PathLike[str], X: Any = None) -> None:
         once the new one is complete, and kept if anything fails.
     X : DataFrame or array of shape (n_samples, n_features) or None, default=None
         Rows to remember: the first 32 are kept in the file with the model's answers, and
-        :func:`stackens.load` asks them again. Anyone with the file can read them.
+        :func:`stackens.load` asks them again. Anyone with the file can read them. None: rows of
+        random numbers and known categories, for models that ``stackens.export`` can write.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def save(model: Any, path: str | os.PathLike[str], X: Any = None) -> None:
         If something in the object can't be saved, such as a lambda or an open file. The message
         says what, where in the object it is, and what to do.
     ExportMismatchError
-        If the file, read again, gives other answers for X. It is not kept.
+        If the file, read again, gives other answers for these rows. It is not kept.
     FileNotFoundError
         If there is no folder to write in.
     IsADirectoryError

@@ -47,6 +47,8 @@ class Check:
         answers usually are.
     tolerance : float
         What it may be.
+    n_cuts_tried : int, default=0
+        Thresholds with rows on and beside them.
     n_cuts_left_out : int, default=0
         Thresholds without a row on or beside them, since there were too many.
     """
@@ -56,6 +58,7 @@ class Check:
     n_refused: int
     max_difference: float
     tolerance: float
+    n_cuts_tried: int = 0
     n_cuts_left_out: int = 0
 
 
@@ -140,7 +143,8 @@ def check(
                 f"{described(program, probes.columns, int(index[row]))}. The file is not kept."
             )
     refused = int(np.isnan(expected).all(axis=1).sum())
-    return Check(n, probes.n_cuts, refused, largest, tolerance, probes.n_cuts_left_out)
+    thresholds = probes.n_cuts_tried, probes.n_cuts_left_out
+    return Check(n, probes.n_cuts, refused, largest, tolerance, *thresholds)
 
 
 def described(program: Program, columns: Sequence[np.ndarray], row: int) -> dict[str, Any]:

@@ -10,10 +10,12 @@ import numpy as np
 from stackens.export.program import Lookup, Program
 from stackens.export.verification._cuts import Cut, column_scales, cuts_of
 
-__all__ = ["Probes", "make_probes"]
+__all__ = ["Probes", "make_probes", "ordinary_rows"]
 
 _RANDOM_ROWS = 2_000
-_CUTS = 4_000  # in all columns together; each gives three rows
+_CUTS = 4_000  # in all columns together; each gives three rows of its own
+_FEW_CUTS = 100  # of one column, for its range
+_MOST_CUTS = 20_000  # of one column; those without rows of their own share rows
 _ODD_ROWS = 4  # rows of each odd value of each column
 _ODD_COLUMNS = 200  # of wider tables this many columns, evenly spaced, get odd values
 _UNKNOWN = "a category that fit has not seen"
@@ -43,6 +45,8 @@ class Probes:
     n_random, n_cuts, n_odd : int
         How many rows are ordinary, lie on a cut or beside it, and hold an odd value; in this
         order.
+    n_cuts_tried : int, default=0
+        Thresholds with rows on and beside them.
     n_cuts_left_out : int, default=0
         Thresholds without a row on or beside them, since there were too many.
     """
@@ -51,6 +55,7 @@ class Probes:
     n_random: int
     n_cuts: int
     n_odd: int
+    n_cuts_tried: int = 0
     n_cuts_left_out: int = 0
 
     def __len__(self) -> int:
@@ -84,12 +89,15 @@ def make_probes(
     seed : int, default=0
     """
     rng = np.random.default_rng(seed)
-    found = cuts_of(program, _CUTS)
+    found = cuts_of(program, _MOST_CUTS)
     cuts = _within_calendar(program, found)
-    shown = _shared_out(cuts, rng)
-    n_shown = sum(map(len, shown.values()))
-    n_left_out = sum(cut.n_left_out for cut in found) + sum(map(len, cuts.values())) - n_shown
-    n_cuts = 3 * n_shown
+    alone = _shared_out(cuts, rng)
+    shared = {
+        c: rng.permutation(_around(np.setdiff1d(values, alone[c]), program.columns[c].kind))
+        for c, values in cuts.items()
+    }
+    n_shared = max(map(len, shared.values()), default=0)
+    n_cuts = 3 * sum(map(len, alone.values())) + n_shared
     odd = _odd_values(program)
     n_odd = _ODD_ROWS * sum(map(len, odd.values()))
     n = _RANDOM_ROWS + n_cuts + n_odd
@@ -99,7 +107,11 @@ def make_probes(
     else:
         columns = _random_columns(program, cuts, n, rng)
     place = _RANDOM_ROWS
-    for column, values in shown.items():
+    for column, values in shared.items():
+        if len(values):
+            columns[column][place : place + n_shared] = np.resize(values, n_shared)
+    place += n_shared
+    for column, values in alone.items():
         around = _around(values, program.columns[column].kind)
         columns[column][place : place + len(around)] = around
         place += len(around)
@@ -107,7 +119,27 @@ def make_probes(
         for value in some:
             columns[column][place : place + _ODD_ROWS] = value
             place += _ODD_ROWS
-    return Probes(columns, _RANDOM_ROWS, n_cuts, n_odd, n_left_out)
+    n_tried = sum(map(len, cuts.values()))
+    n_left_out = sum(cut.n_left_out for cut in found)
+    return Probes(columns, _RANDOM_ROWS, n_cuts, n_odd, n_tried, n_left_out)
+
+
+def ordinary_rows(program: Program, n: int, *, seed: int = 0) -> list[np.ndarray]:
+    """Make rows from the ranges in which a program's cuts lie, or which its scalers expect.
+
+    Parameters
+    ----------
+    program : Program
+    n : int
+    seed : int, default=0
+
+    Returns
+    -------
+    list of arrays of shape (n,)
+        Columns, as :func:`stackens.export.program.evaluate` takes them.
+    """
+    cuts = _within_calendar(program, cuts_of(program, _FEW_CUTS))
+    return _random_columns(program, cuts, n, np.random.default_rng(seed))
 
 
 def _within_calendar(program: Program, cuts: Sequence[Cut]) -> dict[int, np.ndarray]:
@@ -122,7 +154,7 @@ def _within_calendar(program: Program, cuts: Sequence[Cut]) -> dict[int, np.ndar
 
 
 def _shared_out(cuts: dict[int, np.ndarray], rng: np.random.Generator) -> dict[int, np.ndarray]:
-    """Choose cuts where there are too many, so that every column keeps some."""
+    """Choose the cuts that get rows of their own, some of every column."""
     total = sum(map(len, cuts.values()))
     if total <= _CUTS:
         return cuts

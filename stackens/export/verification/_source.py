@@ -23,6 +23,7 @@ from stackens.export.verification._check import (
 __all__ = [
     "accepted_rows",
     "answers_of_source",
+    "own_rows",
     "raw_rows",
     "require_types_without_effect",
     "rows_for_source",
@@ -193,11 +194,15 @@ def answers_of_source(
     ExportMismatchError
         If the model refuses a row that the program would take, or takes one that it would refuse.
     """
+    return _answers(model, program, columns, own_rows(model, program, columns, like))
+
+
+def own_rows(model: Any, program: Program, columns: Sequence[np.ndarray], like: Any = None) -> Any:
+    """Turn columns into rows in the form that :func:`answers_of_source` asks the model in."""
     has_categories = any(isinstance(node, Lookup) for _, node in program)
     if not has_categories or isinstance(like, pd.DataFrame):
-        return _answers(model, program, columns, rows_for_source(program, columns, like=like))
-    form = _form(model, program, columns)
-    return _answers(model, program, columns, rows_for_source(program, columns, form=form))
+        return rows_for_source(program, columns, like=like)
+    return rows_for_source(program, columns, form=_form(model, program, columns))
 
 
 def _form(model: Any, program: Program, columns: Sequence[np.ndarray]) -> Form:

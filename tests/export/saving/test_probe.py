@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 import stackens as se
@@ -42,8 +45,41 @@ def test_the_first_32_rows_are_asked_in_the_first_way_there_is(model, way):
     check_probe(PATH, model, probe, single=False)
 
 
-def test_without_rows_there_is_no_probe():
-    assert probe_of(LogisticRegression(), None) is None
+def test_without_rows_some_are_made_as_the_model_knows_them():
+    frame = pd.DataFrame({"age": X[:, 0], "town": LABELS})
+    model = make_pipeline(se.TabularEncoder(), LogisticRegression()).fit(frame, LABELS)
+    probe = probe_of(model, None)
+    assert len(probe["rows"]) == len(probe["answers"]) == 32
+    assert probe["rows"].columns.tolist() == ["age", "town"]
+    assert {"yes", "no"} <= set(probe["rows"]["town"])
+    pd.testing.assert_frame_equal(probe["rows"], probe_of(model, None)["rows"])
+    check_probe(PATH, model, probe, single=False)
+    model[-1].coef_ += 0.1
+    with pytest.raises(ExportMismatchError, match="the worst of 32 rows"):
+        check_probe(PATH, model, probe, single=False)
+
+
+def test_made_rows_are_such_as_the_model_takes():
+    labels = X[:, 0] > 0
+    for model in (LogisticRegression(), HistGradientBoostingClassifier(max_iter=3)):
+        assert np.isfinite(probe_of(model.fit(X, labels), None)["answers"]).all()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LogisticRegression(),
+        {"a": 1},
+        KNeighborsClassifier().fit(X, LABELS),
+        OneHotEncoder().fit(X),
+        lightgbm.LGBMClassifier(n_estimators=2, min_child_samples=40, verbose=-1).fit(
+            pd.DataFrame({"a": X[:, 0], "idle": pd.Categorical(LABELS)}), LABELS
+        ),
+    ],
+    ids=["not fitted", "no model", "no export", "transformer", "rows of unknown form"],
+)
+def test_no_rows_are_made_for_what_cannot_be_exported(model):
+    assert probe_of(model, None) is None
 
 
 @pytest.mark.parametrize("rows", [pd.DataFrame(X), sparse.csr_matrix(X), X[:3].tolist()])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stackens.export.program import Graph
-from stackens.export.verification import Probes, make_probes
+from stackens.export.verification import Probes, make_probes, ordinary_rows
 
 
 def _program(single=False):
@@ -83,15 +83,27 @@ def test_cuts_of_times_stay_within_the_calendar():
     assert np.nanmax(np.abs(probes.columns[1])) < 1e17
 
 
-def test_cuts_that_are_too_many_are_counted():
+def test_many_cuts_share_rows_and_all_are_tried_from_both_sides():
     graph = Graph(["a", "b"])
-    a = graph.count(graph.numbers([0]), np.arange(6_000.0))
-    b = graph.count(graph.numbers([1]), np.arange(500.0))
-    probes = make_probes(graph.program(graph.concatenate([a, b]), "values"))
-    assert probes.n_cuts // 3 + probes.n_cuts_left_out == 6_500
-    assert probes.n_cuts <= 12_000
-    fewer = make_probes(graph.program(b, "values"))
-    assert (fewer.n_cuts, fewer.n_cuts_left_out) == (1_500, 0)
+    edges = [np.arange(6_000.0), np.arange(500.0) / 7.0]
+    counts = [graph.count(graph.numbers([j]), edges[j]) for j in range(2)]
+    probes = make_probes(graph.program(graph.concatenate(counts), "values"))
+    assert (probes.n_cuts_tried, probes.n_cuts_left_out) == (6_500, 0)
+    assert probes.n_cuts < 3 * 6_500
+    rows = probes.parts()[1]
+    for column, cuts in zip(probes.columns, edges, strict=True):
+        around = np.concatenate([np.nextafter(cuts, -np.inf), cuts, np.nextafter(cuts, np.inf)])
+        assert np.isin(around, column[rows]).all()
+    fewer = make_probes(graph.program(counts[1], "values"))
+    assert (fewer.n_cuts, fewer.n_cuts_tried) == (1_500, 500)
+
+
+def test_cuts_that_are_too_many_are_counted():
+    graph = Graph(["a"])
+    counted = graph.count(graph.numbers([0]), np.arange(21_000.0))
+    probes = make_probes(graph.program(counted, "values"))
+    assert (probes.n_cuts_tried, probes.n_cuts_left_out) == (20_000, 1_000)
+    assert probes.n_cuts == 60_000
 
 
 def test_times_are_whole_microseconds_as_in_a_source():
@@ -131,3 +143,17 @@ def test_few_rows_of_each_sort():
     assert few.columns[0][[0, 8, 16]].tolist() == [0.0, 60.0, 90.0]
     none = Probes([np.arange(3.0)], 3, 0, 0).few(8)
     assert (len(none), none.n_cuts) == (3, 0)
+
+
+def test_ordinary_rows_lie_where_the_cuts_do():
+    graph = Graph(["a", "kind"])
+    counted = graph.count(graph.numbers([0]), np.linspace(5.0, 6.0, 300))
+    code = graph.lookup(1, ["x", "y"], np.eye(2), missing=np.zeros(2), unknown=np.ones(2))
+    program = graph.program(graph.concatenate([counted, code]), "values")
+    number, kind = ordinary_rows(program, 40)
+    known = number[~np.isnan(number)]
+    assert len(number) == len(kind) == 40
+    assert known.min() > 4.5
+    assert known.max() < 6.5
+    assert {"x", "y"} <= set(kind)
+    np.testing.assert_array_equal(number, ordinary_rows(program, 40)[0])
