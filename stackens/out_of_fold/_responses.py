@@ -192,6 +192,8 @@ def _probabilities(
 ) -> np.ndarray:
     if values.ndim == 1:
         values = np.column_stack([1.0 - values, values])
+    elif len(seen) == 1:
+        values = values[:, :1]  # LightGBM has a second column for the class that it never saw
     columns = _class_columns(seen, task, values.shape[1], model)
     if columns is None:
         return values

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from lightgbm import LGBMClassifier
 from scipy import sparse
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.dummy import DummyClassifier
@@ -134,8 +135,9 @@ def test_a_missing_class_gets_the_floor_of_laplace_s_rule():
     np.testing.assert_array_equal(respond(model, X, "predict_proba", THREE)[:, 1], 0)
 
 
-def test_a_model_of_one_class():
-    model = DummyClassifier().fit(X[Y3 == 2], Y3[Y3 == 2])
+@pytest.mark.parametrize("model", [DummyClassifier(), LGBMClassifier(n_estimators=2, verbose=-1)])
+def test_a_model_of_one_class(model):
+    model.fit(X[Y3 == 2], Y3[Y3 == 2])
     answer = respond(model, X, "predict_proba", THREE, n_train=10)
     np.testing.assert_allclose(answer[0], [1 / 13, 1 / 13, 11 / 13])
 

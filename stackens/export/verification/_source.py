@@ -35,6 +35,8 @@ _FORM_MISSING = 5  # more rows in which a column has no value
 _LABELLED_ROWS = 1_000
 _OWN_TYPES = 1e-6  # what linear steps in single precision may make
 
+_TIMES = {"datetime": ("M8[us]", 1.0), "timedelta": ("m8[us]", 1e6)}  # type, and its units
+
 Form = Literal["nan", "none", "category", "object", "object-none"]
 
 
@@ -66,8 +68,9 @@ def rows_for_source(
             return _as_objects(numbers, form)
         matrix = np.empty((len(columns[0]), len(columns)), dtype=object)
         for j, values in enumerate(columns):
-            matrix[:, j] = values
-            if form in ("nan", "object") and program.columns[j].kind == "category":
+            kind = program.columns[j].kind
+            matrix[:, j] = _as_times(values, kind).astype(object) if kind in _TIMES else values
+            if form in ("nan", "object") and kind == "category":
                 matrix[:, j] = [np.nan if value is None else value for value in values]
         return matrix
     frame = {}
@@ -77,10 +80,8 @@ def rows_for_source(
         if is_idle and isinstance(like, pd.DataFrame) and len(like) and column.name in like:
             some = np.arange(len(values)) % len(like)  # the model may insist on their type
             frame[column.name] = like[column.name].iloc[some].reset_index(drop=True)
-        elif column.kind == "datetime":
-            frame[column.name] = pd.Series(_times(values, "M8[us]"))
-        elif column.kind == "timedelta":
-            frame[column.name] = pd.Series(_times(np.round(values * 1e6), "m8[us]"))
+        elif column.kind in _TIMES:
+            frame[column.name] = _as_times(values, column.kind)
         elif column.kind == "category":
             frame[column.name] = _texts(values, form, like, column.name)
         else:
@@ -134,6 +135,11 @@ def _as_categories(series: pd.Series, like: Any, name: str) -> pd.Series:
     found = [known.get(value, value) for value in series]
     more = [value for value in series.dropna().unique() if value not in known]
     return pd.Series(pd.Categorical(found, categories=[*known, *more], ordered=dtype.ordered))
+
+
+def _as_times(values: np.ndarray, kind: str) -> pd.Series:
+    dtype, unit = _TIMES[kind]
+    return pd.Series(_times(np.round(values * unit), dtype))
 
 
 def _times(values: np.ndarray, dtype: str) -> np.ndarray:

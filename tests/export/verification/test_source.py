@@ -59,6 +59,10 @@ def test_rows_without_names_are_arrays():
     mixed = _shape(("x0", "number"), ("x1", "category"), named=False)
     rows = rows_for_source(mixed, [np.zeros(1), np.array(["a"], dtype=object)])
     assert rows.tolist() == [[0.0, "a"]]
+    times = _shape(("x0", "datetime"), ("x1", "timedelta"), named=False)
+    rows = rows_for_source(times, [np.array([86_400e6, np.nan]), np.array([1.5, 0.0])])
+    assert rows[0].tolist() == [pd.Timestamp("1970-01-02"), pd.Timedelta("1.5s")]
+    assert rows[1, 0] is pd.NaT
 
 
 X = np.arange(12.0).reshape(6, 2) % 5

@@ -69,6 +69,8 @@ def read_answer(
     if response == "decision_function" and graph.width(node) == 1:
         node = graph.concatenate([graph.elementwise("negative", node), node])
     n_seen = int(places.max()) + 1
+    if n_seen == 1 and response == "predict_proba":
+        node = graph.select(node, [0])  # LightGBM gives one to the class that it never saw, too
     node = _of_width(graph, node, n_seen, model)
     if np.array_equal(places, np.arange(n_seen)):
         return node

@@ -84,13 +84,8 @@ def read_classifier(classifier: Any, graph: Graph, table: Table, method: Method)
             "objective, with which LightGBM knows raw scores only. Export its 'booster_', which "
             "answers with these, or distil the classifier."
         )
-    if len(classifier.classes_) < 2:
-        raise ExportError(
-            f"A classifier must know two classes or more. Got a LGBMClassifier of "
-            f"{classifier.classes_!r}. Fit it on rows of all classes."
-        )
     values = read_booster(booster, graph, table, "predict")
-    several = len(classifier.classes_) > 2
+    several = len(classifier.classes_) > 2  # of one class it gives two probabilities, too
     return of_probabilities(graph, values if several else graph.two_classes(values), method)
 
 

@@ -150,7 +150,8 @@ def _arrays(blocks: dict[str, list[str]]) -> tuple[TreeArrays, np.ndarray, list[
 
 
 def _numbers(lines: list[str], dtype: type) -> np.ndarray:
-    return np.fromstring(" ".join(lines), dtype=dtype, sep=" ")
+    # of spaces alone, as trees of one leaf have, numpy makes [-1]
+    return np.fromstring(" ".join(filter(None, lines)), dtype=dtype, sep=" ")
 
 
 def _starts(sizes: np.ndarray) -> np.ndarray:

@@ -133,6 +133,16 @@ def test_a_bag_of_boosted_classifiers(n_classes):
         np.testing.assert_array_equal(found[:, 0], 1.0 - found[:, 1])
 
 
+@pytest.mark.parametrize("task", [BINARY, COLOURS], ids=["binary", "multiclass"])
+def test_a_bag_of_boosted_classifiers_of_which_one_saw_one_class(task):
+    rows, y = RNG.normal(size=(60, 4)), np.repeat(task.classes[:2], [55, 5])
+    models = [LGBMClassifier(**BOOSTED).fit(rows[:n], y[:n]) for n in (50, 60)]
+    bag = bag_of(models, "predict_proba", task)
+    graph, table = graph_of(4)
+    found = evaluated(graph, read_answer(bag, graph, table, "predict_proba", task), rows)
+    np.testing.assert_allclose(found, bag.respond(rows), rtol=0, atol=1e-15)
+
+
 def test_a_bag_of_boosted_regressors_to_the_last_bit():
     rows = RNG.normal(size=(300, 4))
     y = rows[:, 0] + rows[:, 1] ** 2

@@ -47,6 +47,15 @@ def test_equal_sets_of_categories_are_kept_once():
     assert len({members.tobytes() for members in model.sets}) == len(model.sets)
 
 
+def test_trees_without_a_single_split():
+    y = np.arange(len(X)) % 3
+    settings = {"objective": "multiclass", "num_class": 3, "min_data_in_leaf": 400, "verbose": -1}
+    booster = lgb.train(settings, lgb.Dataset(X, y), 2)
+    trees = parse_model_text(booster.model_to_string()).trees
+    assert trees.root.tolist() == [-1, -2, -3]
+    assert len(trees.feature) == len(trees.threshold) == len(trees.left) == 0
+
+
 def test_header_and_parameters():
     _, model = model_of(objective="poisson")
     assert model.objective == ("poisson",)
