@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -119,7 +120,7 @@ def exponential(n: int, decay: float = 2.0, *, newest: Newest = "last") -> NDArr
     >>> schedules.exponential(3).round(3)
     array([0.186, 0.307, 0.506])
     """
-    if not (np.isfinite(decay) and decay > 0):
+    if not (isinstance(decay, Real) and np.isfinite(decay) and decay > 0):
         raise ValueError(
             f"The 'decay' parameter of exponential must be finite and above zero. Got {decay!r}. "
             "Use equal(n) where age should not matter."
@@ -163,7 +164,7 @@ def ema(n: int, decay: float, *, newest: Newest = "last") -> NDArray[np.float64]
     >>> schedules.ema(3, decay=0.5)
     array([0.25, 0.25, 0.5 ])
     """
-    if not 0 <= decay < 1:
+    if not (isinstance(decay, Real) and 0 <= decay < 1):
         raise ValueError(
             f"The 'decay' parameter of ema must be at least 0 and below 1. Got {decay!r}. Give the "
             "share that the average keeps at each step, such as 0.9."
@@ -227,7 +228,7 @@ def by_score(
             "the models whose score is missing."
         )
     if function == "softmax":
-        if not (np.isfinite(temperature) and temperature > 0):
+        if not (isinstance(temperature, Real) and np.isfinite(temperature) and temperature > 0):
             raise ValueError(
                 "The 'temperature' parameter of by_score must be finite and above zero. Got "
                 f"{temperature!r}. The smaller it is, the more the best model counts."
@@ -287,8 +288,8 @@ def resolve(weights: Weights, n: int, *, newest: Newest = "last") -> NDArray[np.
     Raises
     ------
     ValueError
-        If a name is not known; or weights are not n finite numbers, are all zero, or are partly
-        negative with a sum other than one.
+        If a name or ``newest`` is not known; or weights are not n finite numbers, are all zero, or
+        are partly negative with a sum other than one.
     TypeError
         If ``n`` is not an integer or the weights are not numbers.
 
@@ -304,6 +305,7 @@ def resolve(weights: Weights, n: int, *, newest: Newest = "last") -> NDArray[np.
     array([0.25, 0.25, 0.5 ])
     """
     n = _count(n)
+    check_newest(newest)
     if isinstance(weights, str):
         if weights not in SCHEDULES:
             raise ValueError(
@@ -315,6 +317,15 @@ def resolve(weights: Weights, n: int, *, newest: Newest = "last") -> NDArray[np.
     if callable(weights):
         return _in_order(_checked(_numbers(weights(n), "weights"), n), newest)
     return _checked(_numbers(weights, "weights"), n)
+
+
+def check_newest(newest: Newest) -> None:
+    """Raise unless this says where the newest checkpoint stands."""
+    if newest not in ("last", "first"):
+        raise ValueError(
+            f"The 'newest' parameter must be 'last' or 'first'. Got {newest!r}. Say where the "
+            "newest checkpoint stands."
+        )
 
 
 def _checked(weights: NDArray[np.float64], n: int) -> NDArray[np.float64]:
@@ -354,11 +365,7 @@ def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _in_order(weights: NDArray[np.float64], newest: Newest) -> NDArray[np.float64]:
     """Divide weights by their sum and turn them round, if need be."""
-    if newest not in ("last", "first"):
-        raise ValueError(
-            f"The 'newest' parameter must be 'last' or 'first'. Got {newest!r}. Say where the "
-            "newest checkpoint stands."
-        )
+    check_newest(newest)
     weights = _normalised(weights)
     return weights if newest == "last" else weights[::-1].copy()
 

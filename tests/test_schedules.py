@@ -207,3 +207,18 @@ def test_resolve_refuses_what_is_no_number(weights):
 
 def test_schedules_are_a_public_module():
     assert se.schedules is schedules
+
+
+@pytest.mark.parametrize("wrong", ["2", None, np.ones(2), 1j])
+def test_decays_and_temperatures_are_numbers(wrong):
+    with pytest.raises(ValueError, match="'decay' parameter of exponential must be finite"):
+        schedules.exponential(3, wrong)
+    with pytest.raises(ValueError, match="'decay' parameter of ema must be"):
+        schedules.ema(3, wrong)
+    with pytest.raises(ValueError, match="'temperature' parameter of by_score must be"):
+        schedules.by_score([0.5, 0.6], "softmax", temperature=wrong)
+
+
+def test_where_the_newest_stands_is_checked_for_weights_that_are_given():
+    with pytest.raises(ValueError, match="'newest' parameter must be 'last' or 'first'"):
+        schedules.resolve([1, 2], 2, newest="front")

@@ -94,7 +94,8 @@ def recalibrate_batch_norm(module: nn.Module, data: Any, *, exact: bool = True) 
     Raises
     ------
     ValueError
-        If a layer saw fewer than two values of a channel. Nothing is changed then.
+        If there is no batch, or a layer saw fewer than two values of a channel, NaN or infinity.
+        Nothing is changed then.
 
     Notes
     -----
@@ -119,7 +120,7 @@ def recalibrate_batch_norm(module: nn.Module, data: Any, *, exact: bool = True) 
     """
     layers = [
         part
-        for part in module.modules()
+        for part in unwrapped(module).modules()
         if isinstance(part, BATCH_NORMS) and part.running_mean is not None
     ]
     if not layers:
@@ -133,9 +134,7 @@ def recalibrate_batch_norm(module: nn.Module, data: Any, *, exact: bool = True) 
                 for layer in _in_order_of_calls(layers, module, batches):
                     set_statistics(_moments([layer], module, batches))
             else:
-                for layer in layers:
-                    layer.train()
-                set_statistics(_moments(layers, module, batches))
+                set_statistics(_moments(layers, module, batches, by_batch=True))
     except BaseException:
         load_tensors(module, before)
         raise
@@ -156,20 +155,31 @@ def _in_order_of_calls(layers: list[Any], module: nn.Module, batches: Any) -> li
         layer.register_forward_pre_hook(lambda part, _: order.append(part)) for layer in layers
     ]
     try:
-        call_with_batch(module, next(iter(batches)))
+        for batch in batches:
+            call_with_batch(module, batch)
+            return list(dict.fromkeys(order))
     finally:
         for hook in hooks:
             hook.remove()
-    return list(dict.fromkeys(order))
+    raise _no_batch()
 
 
-def _moments(layers: list[Any], module: nn.Module, batches: Any) -> dict[Any, ChannelMoments]:
-    """Pass all batches through the module and measure what arrives at the layers."""
+def _moments(
+    layers: list[Any], module: nn.Module, batches: Any, *, by_batch: bool = False
+) -> dict[Any, ChannelMoments]:
+    """Pass all batches through the module and measure what arrives at the layers.
+
+    With ``by_batch`` the layers normalise by the statistics of each batch, except for one of a
+    single value, which has none.
+    """
     moments = {layer: ChannelMoments() for layer in layers}
 
     def note(layer: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        moments[layer].add(*inputs, **named)
+        (values,) = (*inputs, *named.values())
+        moments[layer].add(values)
+        layer.training = by_batch and values.numel() > values.shape[1]
 
+    batch = None
     hooks = [layer.register_forward_pre_hook(note, with_kwargs=True) for layer in layers]
     try:
         for batch in batches:
@@ -177,7 +187,15 @@ def _moments(layers: list[Any], module: nn.Module, batches: Any) -> dict[Any, Ch
     finally:
         for hook in hooks:
             hook.remove()
+    if batch is None:
+        raise _no_batch()
     return moments
+
+
+def _no_batch() -> ValueError:
+    return ValueError(
+        "BatchNorm statistics need rows of data. Got no batch. Give rows of the training data."
+    )
 
 
 def set_statistics(moments: dict[Any, ChannelMoments]) -> None:
@@ -189,6 +207,11 @@ def set_statistics(moments: dict[Any, ChannelMoments]) -> None:
             raise ValueError(
                 "BatchNorm statistics need at least two values of each channel. Got one row. "
                 "Pass more data."
+            )
+        if not (torch.isfinite(seen.mean) & torch.isfinite(seen.squares)).all():
+            raise ValueError(
+                "BatchNorm statistics must be finite. Got NaN or infinity in what a layer gets. "
+                "Look for such values in the data and in the weights."
             )
         layer.running_mean.copy_(seen.mean)
         layer.running_var.copy_(seen.squares / (seen.count - 1))

@@ -56,13 +56,15 @@ def new_network(
     """
     positions = {position for position, _ in code_columns}
     edges = bin_edges(rows.table, rows.weights, n_bins, positions)
-    inputs = InputLayer(rows.table.shape[1], edges, code_columns)
-    network = TabularNetwork(inputs, hidden, n_outputs, activation)
+    # whatever device, precision and mode the program has set for tensors of its own
+    with torch.inference_mode(False), torch.device("cpu"):
+        inputs = InputLayer(rows.table.shape[1], edges, code_columns)
+        network = TabularNetwork(inputs, hidden, n_outputs, activation).float()
     bias = np.zeros(n_outputs) if first_outputs is None else first_outputs
     if rows.target.ndim == 1:
         totals = np.bincount(rows.target, rows.weights, minlength=n_outputs)
         bias = np.log(totals / totals.sum())
-    initialise(network, bias, torch.Generator().manual_seed(seed))
+    initialise(network, bias, torch.Generator("cpu").manual_seed(seed))
     return network
 
 
@@ -75,6 +77,7 @@ def loaded(network: TabularNetwork, state: Mapping[str, Any]) -> TabularNetwork:
     return network
 
 
+@torch.inference_mode(False)
 def train_network(
     network: TabularNetwork,
     rows: TargetRows,
@@ -130,7 +133,7 @@ def train_network(
             average_every=every,
             average_from=start,
             on_epoch=on_epoch,
-            generator=torch.Generator().manual_seed(seed),
+            generator=torch.Generator("cpu").manual_seed(seed),
             **settings,
         )
     network.set_dropout(dropout)

@@ -28,7 +28,17 @@ def unwrapped(module: nn.Module) -> nn.Module:
     """Return the module inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``.
 
     It shares its tensors with the wrapper, and has the names that the user gave.
+
+    Raises
+    ------
+    TypeError
+        If it is no torch module.
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"A torch.nn.Module is needed. Got a {type(module).__name__}. Give the network itself; "
+            "load a state dict into one first."
+        )
     while True:
         if isinstance(module, _WRAPPERS):
             module = module.module

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -266,13 +267,13 @@ class LastAverage(MovingAverage):
     """
 
     def __init__(self, module: nn.Module, n: int = 10, *, buffers: str = "average") -> None:
-        if n < 1:
+        if not isinstance(n, Integral) or n < 1:
             raise ValueError(
                 "The 'n' parameter of LastAverage must be an int of at least 1. "
                 f"Got {n!r} instead. Use 10 for the last ten updates."
             )
         super().__init__(module, buffers=buffers)
-        self._window: deque[list[torch.Tensor]] = deque(maxlen=n)
+        self._window: deque[list[torch.Tensor]] = deque(maxlen=int(n))
 
     def _merge(self, newest: Sequence[torch.Tensor]) -> None:
         self._window.append([tensor.clone() for tensor in newest])

@@ -188,4 +188,4 @@ def initialise(
         part.weight.uniform_(-bound, bound, generator=generator)
         part.bias.uniform_(-bound, bound, generator=generator)
     output.weight.zero_()
-    output.bias.copy_(torch.as_tensor(output_bias))
+    output.bias.copy_(torch.from_numpy(np.asarray(output_bias)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +105,7 @@ class CheckpointRecorder:
         greater_is_better: bool = True,
     ) -> None:
         for name, value in (("last", last), ("best", best), ("every", every)):
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, Integral) or value < 1):
                 raise ValueError(
                     f"The {name!r} parameter of CheckpointRecorder must be an int of at least 1. "
                     f"Got {value!r} instead. Leave it out for the default."
@@ -148,6 +150,13 @@ class CheckpointRecorder:
         TypeError
             If the model is of another kind.
         """
+        try:
+            step = operator.index(step)
+        except TypeError as error:
+            raise TypeError(
+                f"The 'step' of a recorded checkpoint must be an int. Got {step!r}. Give the "
+                "number of the step or epoch."
+            ) from error
         if step % self.every:
             return
         if self.best is not None and score is None:
@@ -155,7 +164,7 @@ class CheckpointRecorder:
                 f"CheckpointRecorder(best={self.best}) needs a score with each call. Got none at "
                 f"step {step}. Call it as recorder(model, step, score)."
             )
-        new = Checkpoint(int(step), None if score is None else float(score))
+        new = Checkpoint(step, None if score is None else float(score))
         before = [c for c in self.checkpoints if c.step != new.step]  # a step again replaces it
         kept = self._kept([*before, new])
         kept = [self._with_weights(c, model) if c is new else c for c in kept]

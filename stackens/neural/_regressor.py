@@ -154,10 +154,14 @@ class TorchMLPRegressor(RegressorMixin, TorchMLP):
     def _targets(self, rows: TargetRows, *, going_on: bool) -> TargetRows:
         if not going_on:
             self.target_mean_ = np.average(rows.target, axis=0, weights=rows.weights)
-            deviations = (rows.target - self.target_mean_) ** 2
-            scale = np.sqrt(np.average(deviations, axis=0, weights=rows.weights))
-            # the deviation of a constant may be a rounding error, that of tiny numbers zero
-            constant = (np.ptp(rows.target, axis=0) == 0) | (scale == 0)
+            deviations = rows.target - self.target_mean_
+            # in units of the largest, as squares of huge or tiny numbers are no numbers
+            largest = np.abs(deviations).max(axis=0)
+            # the deviation of a constant may be a rounding error
+            constant = (np.ptp(rows.target, axis=0) == 0) | (largest == 0)
+            largest[constant] = 1.0
+            squares = (deviations / largest) ** 2
+            scale = largest * np.sqrt(np.average(squares, axis=0, weights=rows.weights))
             self.target_scale_ = np.where(constant, 1.0, scale)
         return replace(rows, target=(rows.target - self.target_mean_) / self.target_scale_)
 

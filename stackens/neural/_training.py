@@ -85,6 +85,7 @@ class Training:
     best_epoch: int = 0
 
 
+@torch.enable_grad()
 def train(
     module: nn.Module,
     rows: Rows,
@@ -174,7 +175,7 @@ def train(
         if epoch == average_from:
             best = _Best()
         total = torch.zeros((), device=device)
-        order = torch.randperm(len(rows), generator=generator).to(device)
+        order = torch.randperm(len(rows), generator=generator, device="cpu").to(device)
         module.train()
         for index in order.tensor_split(n_batches):
             total += _step(module, rows.take(index), loss, optimiser, next(rates))
@@ -214,8 +215,8 @@ def mean_loss(module: nn.Module, rows: Rows, loss: Loss) -> float:
     """Return the weighted mean of the losses of rows, in evaluation mode."""
     total = weight = 0.0
     with evaluating(module):
-        for index in torch.arange(len(rows)).split(_ROWS_AT_ONCE):
-            batch = rows.take(index.to(device_of(module)))
+        for index in torch.arange(len(rows), device=device_of(module)).split(_ROWS_AT_ONCE):
+            batch = rows.take(index)
             losses = loss(_call(module, batch.inputs), batch.targets).double()
             weights = torch.ones_like(losses) if batch.weights is None else batch.weights.double()
             total += float(losses @ weights)

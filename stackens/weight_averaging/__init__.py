@@ -19,6 +19,7 @@ from stackens.weight_averaging.files import (
     MergeReport,
     average_checkpoints,
     merge_checkpoints,
+    read_checkpoint,
 )
 from stackens.weight_averaging.mixing import LearnedMixing, learn_mixing
 from stackens.weight_averaging.one_shot import (
@@ -66,6 +67,7 @@ __all__ = [
     "learn_mixing",
     "merge_checkpoints",
     "one_shot_merge",
+    "read_checkpoint",
     "read_schema",
     "read_sites",
     "recalibrate_batch_norm",

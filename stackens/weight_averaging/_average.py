@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackens.schedules import Newest, Weights, resolve
+from stackens.schedules import Newest, Weights, check_newest, resolve
 from stackens.weight_averaging._checkpoints import labelled
 from stackens.weight_averaging._evaluation import Evaluate, score_of, warn_if_worse
 from stackens.weight_averaging._running import RunningSums
@@ -22,7 +22,7 @@ from stackens.weight_averaging.rules import (
     merge_buffer,
     rule_for,
 )
-from stackens.weight_averaging.rules._buffers import Buffer
+from stackens.weight_averaging.rules._buffers import Buffer, check_buffer
 
 __all__ = ["average"]
 
@@ -111,6 +111,8 @@ def average(
     0.98...
     """
     merger = rule_for(rule)
+    check_buffer(buffer)
+    check_newest(newest)
     if isinstance(models, Iterator) and _is_streamed(merger, weights, buffer):
         merged, scores, shares = _streamed(models, weights, newest, evaluate)
     else:

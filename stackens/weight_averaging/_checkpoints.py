@@ -68,10 +68,13 @@ class Checkpoints:
     network : object or None, default=None
         The model that state dicts and files belong to. With it, models are copies of it; without
         it, of the first checkpoint that is opened.
+    key : str or None, default=None
+        Where the weights are in a file of torch.
     """
 
-    def __init__(self, network: Any = None) -> None:
+    def __init__(self, network: Any = None, key: str | None = None) -> None:
         self._network = network
+        self._key = key
         self._first: Any = None
         self._label = ""
         self._header: Checkpoint | None = None  # of the first file
@@ -100,7 +103,7 @@ class Checkpoints:
             network = adapter_of(self._network).copy(self._network)
             network.load_weights(path)
             return network
-        opened = open_checkpoint(path)
+        opened = open_checkpoint(path, key=self._key)
         self._header = self._header or opened
         named = with_names_of(self._header, opened).tensors
         return {name: np.asarray(tensor) for name, tensor in named.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -144,6 +145,7 @@ def interpolate(
     loss: Evaluate | None = None,
     n_points: int | ArrayLike = 11,
     network: Any = None,
+    key: str | None = None,
     greater_is_better: bool = True,
 ) -> Interpolation:
     """Score models on the straight line between two, to see whether they share a basin.
@@ -164,6 +166,9 @@ def interpolate(
         models.
     network : model or None, default=None
         The model that state dicts or files belong to: ``evaluate`` gets copies of it.
+    key : str or None, default=None
+        For files of torch: where the weights are in a whole training checkpoint; see
+        `average_checkpoints`.
     greater_is_better : bool, default=True
         Whether that is so for ``evaluate``; False for a loss.
 
@@ -199,7 +204,7 @@ def interpolate(
             "Give a function of a model that returns a score or a loss."
         )
     t = _points(n_points)
-    opened, sums = Checkpoints(network), RunningSums()
+    opened, sums = Checkpoints(network, key), RunningSums()
     ends = {}
     for end, model, label in ((0.0, a, "the first model"), (1.0, b, "the second model")):
         alone, arrays = opened.open(model, label)
@@ -221,7 +226,8 @@ def _points(n_points: int | ArrayLike) -> NDArray[np.float64]:
     if np.ndim(n_points):
         t = np.union1d(np.asarray(n_points, dtype=np.float64), [0.0, 1.0])
     else:
-        t = np.linspace(0.0, 1.0, max(int(n_points), 0))  # type: ignore[arg-type]
+        n = int(n_points) if isinstance(n_points, Integral) else 0
+        t = np.linspace(0.0, 1.0, max(n, 0))
     if len(t) < 3 or not np.isfinite(t).all():
         raise ValueError(
             "The 'n_points' parameter must give at least one point between the two models. Got "

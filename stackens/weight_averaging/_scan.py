@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,7 @@ def scan_last_n(
     *,
     n_max: int | None = None,
     network: Any = None,
+    key: str | None = None,
     newest: Newest = "last",
     greater_is_better: bool = True,
 ) -> LastNScan:
@@ -123,6 +125,9 @@ def scan_last_n(
     network : model or None, default=None
         The model that state dicts or files belong to: ``evaluate`` gets copies of it. Without it,
         ``evaluate`` gets what ``checkpoints`` holds (for files a dict of arrays).
+    key : str or None, default=None
+        For files of torch: where the weights are in a whole training checkpoint; see
+        `average_checkpoints`.
     newest : {"last", "first"}, default="last"
         Where the newest checkpoint stands.
     greater_is_better : bool, default=True
@@ -137,8 +142,10 @@ def scan_last_n(
     Raises
     ------
     ValueError
-        If checkpoints differ or hold NaN, there are fewer than ``n_max``, or a schedule is not
-        known.
+        If checkpoints differ or hold NaN, there are fewer than ``n_max``, a schedule is not known,
+        or two have one name.
+    TypeError
+        If weights are no schedules.
 
     Warns
     -----
@@ -169,17 +176,18 @@ def scan_last_n(
     5         0.023   0.030
     """
     named = _named(weights)
+    schedules.check_newest(newest)
     runs: list[list[tuple[int, str, Score]]] = []
     for run in _runs(checkpoints):
         labels, models = labelled(run)
         count = len(models) if n_max is None else n_max
-        if not 1 <= count <= len(models):
+        if not isinstance(count, Integral) or not 1 <= count <= len(models):
             raise ValueError(
                 "The 'n_max' parameter must be between 1 and the number of checkpoints. Got "
                 f"{n_max} for {len(models)} checkpoints. Give more checkpoints or a smaller n_max."
             )
         order = slice(None, -count - 1, -1) if newest == "last" else slice(count)
-        runs.append(list(_scores(models[order], labels[order], named, evaluate, network)))
+        runs.append(list(_scores(models[order], labels[order], named, evaluate, network, key)))
     lengths = {len(run) for run in runs}
     if len(lengths) != 1:
         raise ValueError(
@@ -209,6 +217,7 @@ def _scores(
     named: Mapping[str, Schedule | str],
     evaluate: Evaluate,
     network: Any,
+    key: str | None,
 ) -> Iterator[tuple[int, str, Score]]:
     """Yield (n, schedule, score) for models that come newest first, each read once."""
     rows = [
@@ -216,7 +225,7 @@ def _scores(
         for n in range(1, len(models) + 1)
         for schedule in named.values()
     ]
-    opened = Checkpoints(network)
+    opened = Checkpoints(network, key)
     for alone, averages in running_averages(opened, models, labels, rows):
         single = score_of(evaluate, alone)
         for j, arrays in averages.items():
@@ -259,17 +268,34 @@ def _runs(checkpoints: Any) -> Iterator[Any]:
 
 
 def _named(weights: Any) -> dict[str, Schedule | str]:
-    """Return name -> schedule."""
-    if isinstance(weights, Mapping):
-        return {str(name): schedule for name, schedule in weights.items()}
+    """Return name -> schedule, or raise."""
     if isinstance(weights, str) and weights == "all":
         return dict(schedules.SCHEDULES)
-    listed = [weights] if isinstance(weights, str) or callable(weights) else list(weights)
-    return {_name(schedule): schedule for schedule in listed}
+    if isinstance(weights, Mapping):
+        pairs = [(str(name), schedule) for name, schedule in weights.items()]
+    else:
+        is_one = isinstance(weights, str) or not isinstance(weights, Iterable)
+        pairs = [(_name(schedule), schedule) for schedule in ([weights] if is_one else weights)]
+    odd = [
+        schedule for _, schedule in pairs if not (isinstance(schedule, str) or callable(schedule))
+    ]
+    if odd or not pairs:
+        raise TypeError(
+            "The 'weights' parameter of scan_last_n must hold schedules: weights for any "
+            f"n. Got {odd[0] if odd else 'none'!r}. Give names such as 'linear', callables of "
+            "n, or a dict from names to them; fixed weights are for average."
+        )
+    names = [name for name, _ in pairs]
+    if len({*names, _SINGLE}) <= len(names):
+        raise ValueError(
+            "Schedules must have names of their own, other than 'single', to be told apart. Got "
+            f"{names}. Give a dict from names to schedules."
+        )
+    return dict(pairs)
 
 
-def _name(schedule: str | Callable) -> str:
+def _name(schedule: Any) -> str:
     if isinstance(schedule, functools.partial):
         given = [*map(repr, schedule.args), *(f"{k}={v!r}" for k, v in schedule.keywords.items())]
         return f"{_name(schedule.func)}({', '.join(given)})"
-    return schedule if isinstance(schedule, str) else schedule.__name__
+    return schedule if isinstance(schedule, str) else getattr(schedule, "__name__", repr(schedule))

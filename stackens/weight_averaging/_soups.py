@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from stackens.weight_averaging._evaluation import Evaluate, Score, score_of, war
 from stackens.weight_averaging._running import RunningSums
 
 __all__ = ["Soup", "average_best_n", "greedy_soup"]
+
+_UNKNOWN = Score(np.array([np.nan]))  # where nothing was evaluated
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +54,15 @@ class Soup:
         DataFrame
             ``order`` from 1; ``model``, its name; ``score`` of the model alone; ``soup_score``
             with it in the average (NaN where that was not tried); ``taken``, whether it stayed
-            there; and ``weight``, how much the model counts in the end.
+            there; ``weight``, how much the model counts in the end; and ``se`` and ``soup_se``, one
+            standard error over rows of the two scores, or NaN where ``evaluate`` gave no rows.
         """
         return self.trials.copy()
 
     def plot(self, ax: Any = None) -> WeightCurvesDisplay:
         """Draw the models alone as points, and the average after each trial as lines.
+
+        With bands of two standard errors, where there are some.
 
         Parameters
         ----------
@@ -66,10 +72,13 @@ class Soup:
         -------
         WeightCurvesDisplay
         """
-        trials = self.trials.assign(x=self.trials["order"], se=np.nan)
+        trials = self.trials.assign(x=self.trials["order"])
         alone = trials.assign(series="model alone", kind="single")
-        tried = trials.assign(series="average with it", kind="average", score=trials["soup_score"])
-        best = tried.assign(series="soup", score=tried["score"].where(trials["taken"]).ffill())
+        tried = trials.assign(
+            series="average with it", kind="average", score=trials["soup_score"], se=np.nan
+        )
+        soup = trials[["soup_score", "soup_se"]].where(trials["taken"]).ffill()
+        best = tried.assign(series="soup", score=soup["soup_score"], se=soup["soup_se"])
         return WeightCurvesDisplay(
             pd.concat([alone, tried, best]).dropna(subset=["score"]),
             x_label="models in the order in which they were tried",
@@ -83,6 +92,7 @@ def greedy_soup(
     *,
     rounds: int = 1,
     network: Any = None,
+    key: str | None = None,
     greater_is_better: bool = True,
 ) -> Soup:
     """Add models to an average, from the best down, and keep each with which it is no worse.
@@ -104,6 +114,9 @@ def greedy_soup(
     network : model or None, default=None
         The model that state dicts or files belong to: ``evaluate`` gets copies of it, and the
         result is one.
+    key : str or None, default=None
+        For files of torch: where the weights are in a whole training checkpoint; see
+        `average_checkpoints`.
     greater_is_better : bool, default=True
         Whether that is so for ``evaluate``; False for a loss.
 
@@ -143,19 +156,19 @@ def greedy_soup(
     1     b    0.3        0.05   True     0.5
     2     c    1.0        0.30  False     0.0
     """
-    if rounds < 1:
+    if not isinstance(rounds, Integral) or rounds < 1:
         raise ValueError(
             f"The 'rounds' parameter must be at least 1. Got {rounds!r}. Give 1 to go through the "
             "models once."
         )
     names, listed = labelled(models)
     sign = 1.0 if greater_is_better else -1.0
-    singles = _singles(evaluate, names, listed, network)
+    singles = _singles(evaluate, names, listed, Checkpoints(network, key))
     order = _best_first(singles, sign)
-    opened, sums = Checkpoints(network), RunningSums()
+    opened, sums = Checkpoints(network, key), RunningSums()
     sums.add(opened.open(listed[order[0]], names[order[0]])[1], [1.0], names[order[0]])
     counts, soup = np.eye(len(listed))[order[0]], singles[order[0]]
-    trials = [(order[0], soup.mean, True)]
+    trials = [(order[0], soup, True)]
     averages: list[tuple[Score, NDArray]] = []
     for turn in range(rounds):
         before = counts.copy()
@@ -166,7 +179,7 @@ def greedy_soup(
             tried = score_of(evaluate, opened.written(mixed))
             averages.append((tried, (counts + np.eye(len(listed))[k]) / total))
             taken = sign * tried.mean >= sign * soup.mean
-            trials.append((k, tried.mean, taken))
+            trials.append((k, tried, taken))
             if taken:
                 sums.add(arrays, [1.0], names[k])
                 counts[k], soup = counts[k] + 1, tried
@@ -194,6 +207,7 @@ def average_best_n(
     *,
     weights: str | Schedule = "equal",
     network: Any = None,
+    key: str | None = None,
     greater_is_better: bool = True,
 ) -> Soup:
     """Average the n best models, or as many of the best as give the best average.
@@ -213,6 +227,9 @@ def average_best_n(
     network : model or None, default=None
         The model that state dicts or files belong to: ``evaluate`` gets copies of it, and the
         result is one.
+    key : str or None, default=None
+        For files of torch: where the weights are in a whole training checkpoint; see
+        `average_checkpoints`.
     greater_is_better : bool, default=True
         Whether that is so for the scores; False for losses.
 
@@ -240,45 +257,44 @@ def average_best_n(
     {'w': array([1.05])}
     """
     names, listed = labelled(models)
-    if (n is None and not callable(evaluate)) or (n is not None and not 1 <= n <= len(listed)):
+    given = isinstance(n, Integral) and 1 <= n <= len(listed)
+    if not given and (n is not None or not callable(evaluate)):
         raise ValueError(
             f"The 'n' parameter must be between 1 and the number of models, {len(listed)}, or None "
             f"where 'evaluate' is a callable. Got {n!r}. Say how many of the best to average."
         )
     sign = 1.0 if greater_is_better else -1.0
     if callable(evaluate):
-        singles = _singles(evaluate, names, listed, network)
+        singles = _singles(evaluate, names, listed, Checkpoints(network, key))
     else:
         singles = _given(evaluate, len(listed))
     order = _best_first(singles, sign)
     models, names_best_first = [listed[k] for k in order], [names[k] for k in order]
     rows = [schedules.resolve(weights, m, newest="first") for m in range(1, len(order) + 1)]
-    trials = np.full(len(order), np.nan)
-    opened = Checkpoints(network)
+    trials = [_UNKNOWN] * len(order)
+    opened = Checkpoints(network, key)
     size = n or 0
     if n is None and callable(evaluate):
         running = running_averages(opened, models, names_best_first, rows)
         for i, (_, averages) in enumerate(running):
-            trials[i] = score_of(evaluate, opened.written(averages[i])).mean
-        size = int(np.argmax(sign * trials)) + 1
+            trials[i] = score_of(evaluate, opened.written(averages[i]))
+        size = int(np.argmax([sign * trial.mean for trial in trials])) + 1
     running = running_averages(opened, models[:size], names_best_first[:size], [rows[size - 1]])
     model = [opened.kept(averages[0]) for _, averages in running if averages].pop()
     shares = np.zeros(len(listed))
     shares[order[:size]] = rows[size - 1]
-    soup = Score(np.array([np.nan]))
+    soup = _UNKNOWN
     if callable(evaluate):
-        soup = score_of(evaluate, model)
-        trials[size - 1] = soup.mean
+        soup = trials[size - 1] = score_of(evaluate, model)
         warn_if_worse(soup, singles, shares, greater_is_better=greater_is_better)
     tried = [(k, trial, i < size) for i, (k, trial) in enumerate(zip(order, trials, strict=True))]
     return Soup(model, shares, soup.mean, _frame(names, singles, tried, shares), greater_is_better)
 
 
 def _singles(
-    evaluate: Evaluate, names: Sequence[str], models: Sequence[Any], network: Any
+    evaluate: Evaluate, names: Sequence[str], models: Sequence[Any], opened: Checkpoints
 ) -> list[Score]:
     """Return the score of each model alone."""
-    opened = Checkpoints(network)
     return [
         score_of(evaluate, opened.open(model, name)[0])
         for name, model in zip(names, models, strict=True)
@@ -302,7 +318,7 @@ def _best_first(singles: Sequence[Score], sign: float) -> NDArray[np.intp]:
 def _frame(
     names: Sequence[str],
     singles: Sequence[Score],
-    trials: Sequence[tuple[int, float, bool]],
+    trials: Sequence[tuple[int, Score, bool]],
     weights: NDArray,
 ) -> pd.DataFrame:
     return pd.DataFrame(
@@ -310,8 +326,10 @@ def _frame(
             "order": np.arange(1, len(trials) + 1),
             "model": [names[k] for k, *_ in trials],
             "score": [singles[k].mean for k, *_ in trials],
-            "soup_score": [tried for _, tried, _ in trials],
+            "soup_score": [tried.mean for _, tried, _ in trials],
             "taken": [taken for *_, taken in trials],
             "weight": [weights[k] for k, *_ in trials],
+            "se": [singles[k].se for k, *_ in trials],
+            "soup_se": [tried.se for _, tried, _ in trials],
         }
     )

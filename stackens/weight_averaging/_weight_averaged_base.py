@@ -163,14 +163,24 @@ class WeightAveraged(MetaEstimatorMixin, NamedEstimators):
         return self
 
     def _check_models(self, pairs: list[tuple[str, Any]]) -> None:
-        """Raise early on models whose average would be none."""
+        """Raise early on models whose average would be none, and on weights that do not fit."""
+        kinds: dict[str, list[str]] = {}
         for name, model in pairs:
             try:
-                adapter_of(_unfrozen(model))
+                kind = adapter_of(_unfrozen(model)).kind
             except TypeError as error:
                 raise TypeError(
                     f"The estimator {name!r} has no weights to average. {error}"
                 ) from error
+            kinds.setdefault(kind, []).append(name)
+        if len(kinds) > 1:
+            raise TypeError(
+                "Models must be of one kind to be averaged. Got "
+                f"{'; '.join(f'{kind}: {names}' for kind, names in kinds.items())}. Give models of "
+                "one kind, or blend them: see BlendedClassifier and BlendedRegressor."
+            )
+        if not isinstance(self.weighting, str):
+            schedules.resolve(self.weighting, len(pairs))
         if self.scoring is not None:
             checked_scorer(self.scoring, type(self).__name__)
         networks = [(name, model) for name, model in pairs if is_network(_unfrozen(model))]

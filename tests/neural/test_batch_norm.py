@@ -205,3 +205,23 @@ def test_moments_of_pieces_are_those_of_the_whole():
     assert moments.n_batches == 4
     np.testing.assert_allclose(moments.mean, values.mean(axis=0), rtol=1e-14)
     np.testing.assert_allclose(moments.squares / 499, values.var(axis=0, ddof=1), rtol=1e-8)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_has_no_statistics_is_told_and_changes_nothing(exact):
+    layer = torch.nn.BatchNorm1d(1)
+    with pytest.raises(ValueError, match="need rows of data. Got no batch"):
+        recalibrate_batch_norm(layer, [], exact=exact)
+    with pytest.raises(ValueError, match="must be finite"):
+        recalibrate_batch_norm(layer, torch.tensor([[1.0], [torch.nan]]), exact=exact)
+    assert layer.running_mean.item() == 0
+    with pytest.raises(TypeError, match=r"torch.nn.Module is needed. Got a dict"):
+        recalibrate_batch_norm(dict(layer.state_dict()), torch.ones(2, 1), exact=exact)
+
+
+def test_a_batch_of_one_row_counts_in_a_single_pass():
+    layer = torch.nn.BatchNorm1d(1)
+    recalibrate_batch_norm(layer, [torch.ones(3, 1), torch.full((1, 1), 5.0)], exact=False)
+    assert layer.running_mean.item() == 2
+    assert layer.running_var.item() == 4
+    assert layer.training

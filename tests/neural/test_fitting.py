@@ -179,3 +179,16 @@ def test_a_training_that_diverges():
     with pytest.raises(ValueError, match="finite losses. Got inf"):
         trained(far)
     assert math.isfinite(trained(NUMBERS)[1].losses[0])
+
+
+def test_what_the_program_has_set_for_its_own_tensors_means_nothing():
+    expected = trained()[0]
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert same(trained()[0], expected)
+    finally:
+        torch.set_default_dtype(before)
+    for mode in (torch.no_grad(), torch.inference_mode()):
+        with mode:
+            assert same(trained()[0], expected)

@@ -265,6 +265,7 @@ def test_gradients_and_optimisers_are_left_alone():
         (lambda net: ExponentialMovingAverage(net, 1.0), "'decay'"),
         (lambda net: ExponentialMovingAverage(net, -0.1), "'decay'"),
         (lambda net: LastAverage(net, 0), "'n'"),
+        (lambda net: LastAverage(net, 2.5), "'n'"),
         (lambda net: StochasticWeightAverage(net, buffers="drop"), "'buffers'"),
     ],
 )

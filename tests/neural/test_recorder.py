@@ -201,3 +201,13 @@ def test_keras_without_the_monitored_value(keras_model):
     callback = CheckpointRecorder(best=1).keras_callback(monitor="val_loss")
     with pytest.raises(ValueError, match="'monitor' parameter must be one of the logs"):
         keras_model.fit(np.zeros((4, 2)), np.zeros(4), verbose=0, callbacks=[callback])
+
+
+def test_counts_may_come_from_numpy():
+    recorder = record(CheckpointRecorder(last=np.int64(2)))
+    assert [checkpoint.step for checkpoint in recorder.checkpoints] == [4, 5]
+
+
+def test_steps_are_numbers():
+    with pytest.raises(TypeError, match=r"'step' of a recorded checkpoint must be an int. Got '1'"):
+        CheckpointRecorder()(network(), "1")

@@ -24,10 +24,14 @@ def test_real_rows_are_predicted_well():
     assert TorchMLPRegressor(random_state=0).fit(train, y).score(test, y_test) > 0.35
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of scikit-learn
 def test_the_unit_of_the_target_means_nothing():
     expected = small().fit(X, Y).predict(X)
     scaled = small().fit(X, 1024 * Y).predict(X)
     np.testing.assert_allclose(scaled, 1024 * expected, rtol=1e-9)
+    for unit in (2.0**650, 2.0**-650):  # whose squares are no numbers
+        scaled = small().fit(X, unit * Y).predict(X)
+        np.testing.assert_allclose(scaled, unit * expected, rtol=1e-9)
     moved = small(max_iter=40).fit(X, 1e6 + Y / 100)
     assert moved.score(X, 1e6 + Y / 100) > 0.4
 

@@ -327,3 +327,25 @@ def test_weight_zero_works():
     merged = wa.average(models, [0.0, 1.0, 0.0])
     np.testing.assert_array_equal(merged["w"], models[1]["w"])
     np.testing.assert_array_equal(merged["half"], models[1]["half"])
+
+
+def test_only_integers_have_no_average():
+    with pytest.raises(ValueError, match=r"must hold floating numbers.*only integers and bools"):
+        wa.average([{"w": np.array([1, 2])}, {"w": np.array([3, 5])}])
+
+
+def test_the_buffer_parameter_is_checked_without_buffers_too():
+    with pytest.raises(ValueError, match=r"'buffer' parameter must be 'newest' or 'majority'"):
+        wa.average([{"w": np.ones(1)}] * 2, buffer="mean")
+
+
+@pytest.mark.parametrize("weights", ["equal", [0.5, 0.5]])
+@pytest.mark.parametrize("make", [list, iter])
+def test_where_the_newest_stands_is_checked(weights, make):
+    with pytest.raises(ValueError, match="'newest' parameter must be 'last' or 'first'"):
+        wa.average(make([{"w": np.ones(1)}] * 2), weights, newest="front")
+
+
+def test_paths_are_for_another_function():
+    with pytest.raises(TypeError, match=r"Got the path '[ab].pt'.*average_checkpoints"):
+        wa.average(["a.pt", "b.pt"])

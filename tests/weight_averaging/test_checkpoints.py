@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stackens import weight_averaging as wa
 from stackens.weight_averaging._checkpoints import Checkpoints, labelled, running_averages
 
 
@@ -69,3 +70,30 @@ def test_layers_of_one_network_are_no_models():
     with pytest.raises(TypeError, match="Got one torch.nn.Sequential"):
         labelled(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)))
     assert len(labelled(nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)]))[1]) == 2
+
+
+def test_the_key_finds_weights_in_files(tmp_path):
+    torch = pytest.importorskip("torch")
+    paths = []
+    for i in range(3):
+        paths.append(tmp_path / f"{i}.pt")
+        net, ema = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
+        for model, value in ((net, 99.0), (ema, i)):
+            torch.nn.init.constant_(model.weight, value)
+            torch.nn.init.zeros_(model.bias)
+        torch.save({"model": net.state_dict(), "ema": ema.state_dict()}, paths[-1])
+    network = torch.nn.Linear(1, 1)
+
+    def score(model):
+        return -abs(model.weight.item() - 1.0)
+
+    with pytest.raises(ValueError, match="'model', 'ema'. Pass key="):
+        wa.scan_last_n(paths, score, network=network)
+    given = {"network": network, "key": "ema"}
+    assert wa.scan_last_n(paths, score, "equal", **given).best["score"] == 0
+    assert wa.greedy_soup(paths, score, **given).score == 0
+    assert wa.average_best_n(paths, score, 3, **given).score == 0
+    assert wa.interpolate(paths[0], paths[2], score, n_points=3, **given).scores[1].mean == 0
+    mix = wa.learn_mixing(paths, evaluate=score, max_evaluations=5, **given)
+    assert mix.model.weight.item() == pytest.approx(1.0)
+    assert wa.read_checkpoint(paths[2], key="ema")["weight"] == 2

@@ -51,7 +51,7 @@ def test_checkpoints_are_read_once_each_from_the_newest_back(tmp_path, monkeypat
     opened = []
     original = _checkpoints.open_checkpoint
     monkeypatch.setattr(
-        _checkpoints, "open_checkpoint", lambda path: opened.append(path) or original(path)
+        _checkpoints, "open_checkpoint", lambda path, **_: opened.append(path) or original(path)
     )
     frame = wa.scan_last_n(paths, score).frame()
     assert opened == paths[::-1]
@@ -168,6 +168,26 @@ def test_other_mistakes():
         wa.scan_last_n([run(3), run(4)], score)
     with pytest.raises(ValueError, match="Got 0 runs"):
         wa.scan_last_n(iter([]), score)
+
+
+def test_where_the_newest_stands_is_checked():
+    with pytest.raises(ValueError, match="'newest' parameter must be 'last' or 'first'"):
+        wa.scan_last_n(run(), score, newest="front")
+    with pytest.raises(ValueError, match="between 1 and the number of checkpoints. Got 2.5"):
+        wa.scan_last_n(run(), score, n_max=2.5)
+
+
+def test_schedules_are_told_apart():
+    weights = [lambda n: np.ones(n), lambda n: np.arange(1.0, n + 1)]
+    with pytest.raises(ValueError, match="names of their own.*<lambda>.*Give a dict"):
+        wa.scan_last_n(run(), score, weights)
+    with pytest.raises(ValueError, match="other than 'single'"):
+        wa.scan_last_n(run(), score, {"single": "equal"})
+    for wrong in ([0.5, 0.5], [], np.ones(3), 7):
+        with pytest.raises(TypeError, match="must hold schedules"):
+            wa.scan_last_n(run(), score, wrong)
+    frame = wa.scan_last_n(run(), score, {"a": weights[0], "b": weights[1]}).frame()
+    assert set(frame["schedule"]) == {"single", "a", "b"}
 
 
 def test_picture():

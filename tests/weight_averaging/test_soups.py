@@ -54,6 +54,25 @@ def test_frame_says_what_was_tried():
     assert frame["weight"].tolist() == [0.5, 0.5, 0]
 
 
+@pytest.mark.parametrize("make", [wa.greedy_soup, wa.average_best_n])
+def test_errors_are_those_over_rows(make):
+    rows = RANDOM.normal(1, 1, size=50)
+
+    def losses(model):
+        return (rows - model["w"].item()) ** 2
+
+    soup = make([one(0.8), one(1.2), one(9)], losses, greater_is_better=False)
+    frame = soup.frame().set_index("model")
+    alone = losses(one(0.8))
+    assert frame.loc["model 0", "se"] == pytest.approx(alone.std(ddof=1) / np.sqrt(50))
+    both = losses(soup.model)
+    tried = frame.loc[frame["taken"], "soup_se"].iloc[-1]
+    assert tried == pytest.approx(both.std(ddof=1) / np.sqrt(50))
+    assert greedy([one(0), one(1)]).frame()[["se", "soup_se"]].isna().all(axis=None)
+    pytest.importorskip("matplotlib")
+    assert "two standard errors" in soup.plot().ax_.get_ylabel()
+
+
 def test_models_that_change_nothing_are_taken():
     soup = greedy([one(1), one(1), one(1)])
     np.testing.assert_allclose(soup.weights, [1 / 3] * 3)
@@ -109,6 +128,8 @@ def test_files_and_networks(tmp_path):
 def test_rounds_must_be_positive():
     with pytest.raises(ValueError, match="rounds"):
         greedy([one(1)], rounds=0)
+    with pytest.raises(ValueError, match="rounds"):
+        greedy([one(1)], rounds=1.5)
 
 
 # ---------------------------------------------------------------- the best n
@@ -152,6 +173,7 @@ def test_scores_that_are_known_and_other_weights():
         ([1.0, 2.0], None, "Say how many"),
         (loss, 0, "between 1 and"),
         (loss, 3, "between 1 and"),
+        (loss, 1.5, "between 1 and"),
         ([1.0], 1, "one finite number for each of 2"),
         ([1.0, np.nan], 1, "one finite number"),
     ],

@@ -30,6 +30,19 @@ def test_what_cannot_be_averaged_is_refused_before_any_fit():
         se.WeightAveragedClassifier(LOGISTIC, weighting=[0.5, 0.5]).fit(X[:, :2], Y)
 
 
+class Untrainable(LogisticRegression):
+    def fit(self, X, y, sample_weight=None):
+        raise AssertionError("fitted before what was wrong was told")
+
+
+def test_kinds_and_weights_are_looked_at_before_any_fit():
+    first = ("first", Untrainable())
+    with pytest.raises(TypeError, match=r"one kind.*linear models.*'first'.*multi-layer.*'net'"):
+        se.WeightAveragedClassifier([first, ("net", MLPClassifier())]).fit(X, Y)
+    with pytest.raises(ValueError, match=r"'weights' parameter must have shape \(1,\)"):
+        se.WeightAveragedClassifier([first], weighting=[0.5, 0.5]).fit(X, Y)
+
+
 def test_a_failing_model_is_named():
     with pytest.raises(BaseModelError, match="model 'broken' failed.*could not convert"):
         se.WeightAveragedClassifier({"broken": LogisticRegression()}).fit(

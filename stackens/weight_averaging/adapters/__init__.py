@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from stackens.weight_averaging.adapters._adapter import Adapter
@@ -55,6 +56,11 @@ def adapter_of(model: Any) -> Adapter:
         If the weights of such a model have no mean that would be a model.
     """
     adapter = find_adapter(model)
+    if isinstance(model, str | os.PathLike):
+        raise TypeError(
+            f"A model was expected. Got the path {os.fspath(model)!r}. Files are averaged by "
+            "average_checkpoints, or read by read_checkpoint."
+        )
     if adapter is None:
         raise TypeError(
             "Weights can be averaged of torch modules, Keras models, dicts and lists of arrays, "

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackens.weight_averaging.adapters._adapter import Adapter
 from stackens.weight_averaging.adapters._values import to_array
-from stackens.weight_averaging.rules import check_same
+from stackens.weight_averaging.rules import check_same, is_averaged
 
 __all__ = ["Arrays", "alike"]
 
@@ -82,5 +82,10 @@ def alike(
             + "\n  ".join(line.strip() for line in differences)
             + "\nGive models of one architecture that know the same classes and features, behind "
             "one and the same preprocessing; or blend them (BlendedClassifier, BlendedRegressor)."
+        )
+    if not any(is_averaged(to_array(tensor).dtype) for tensor in tensors[0].values()):
+        raise ValueError(
+            f"Models must hold floating numbers to be averaged. Got only integers and bools in "
+            f"{labels[0]}. Turn them into floats if they are weights; average before quantising."
         )
     return [Arrays(one) for one in tensors]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from stackens.weight_averaging.adapters._adapter import Adapter
 from stackens.weight_averaging.adapters._values import from_array, is_tensor, to_array
 
-__all__ = ["ListAdapter", "MappingAdapter", "canonical_names"]
+__all__ = ["EXTRA_STATE", "ListAdapter", "MappingAdapter", "canonical_names"]
 
-_EXTRA_STATE = "_extra_state"  # what torch modules store beside their tensors, of any type
+EXTRA_STATE = "_extra_state"  # what torch modules store beside their tensors, of any type
 
 
 def canonical_names(names: Iterable[str]) -> dict[str, str]:
@@ -49,20 +49,21 @@ class MappingAdapter(Adapter):
                 "The names of tensors must be text. Got a dict with other keys. Give a dict from "
                 "names to arrays."
             )
-        nested = [name for name, value in model.items() if isinstance(value, Mapping)]
+        odd = {
+            name: value
+            for name, value in model.items()
+            if not is_tensor(value) and not name.endswith(EXTRA_STATE)
+        }
+        nested = [name for name, value in odd.items() if isinstance(value, Mapping)]
         if nested:
             raise TypeError(
                 f"A dict of tensors must not hold dicts. Got one under {nested}, as in a whole "
                 f"training checkpoint. Give the weights alone, such as "
                 f"checkpoint[{nested[0]!r}]."
             )
-        odd = [
-            f"{name!r} ({type(value).__name__})"
-            for name, value in model.items()
-            if not is_tensor(value) and not name.endswith(_EXTRA_STATE)
-        ]
         if odd or not model:
-            found = ", ".join(odd) if odd else "no tensors at all"
+            listed = (f"{name!r} ({type(value).__name__})" for name, value in odd.items())
+            found = ", ".join(listed) or "no tensors at all"
             raise TypeError(
                 f"A dict of tensors must hold numpy arrays or torch tensors. Got {found}. "
                 "Leave out whatever is not a weight."

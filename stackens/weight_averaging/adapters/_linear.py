@@ -70,7 +70,8 @@ class LinearAdapter(EstimatorAdapter):
             return arrays
         if len(order) == 2:  # one decision function, positive for the second class
             return {name: -array for name, array in arrays.items()}
-        return {name: array[order] for name, array in arrays.items()}
+        # An intercept that is not fitted may be one number for all classes.
+        return {name: array[order] if array.ndim else array for name, array in arrays.items()}
 
     def behind(
         self, tensors: dict[str, NDArray], shift: NDArray, scale: NDArray

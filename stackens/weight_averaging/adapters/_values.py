@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -49,14 +50,25 @@ def from_array(array: NDArray, like: Any) -> Any:
     array : array
         In double precision, or whatever an averaging rule accumulates in.
     like : numpy array or scalar, torch tensor, or anything with a ``dtype``
+
+    Raises
+    ------
+    ValueError
+        If a finite number is too large for the dtype.
     """
     array = np.require(array, requirements=["C", "W"])
-    if _is_torch(like):
-        return _to_torch(array, like)
-    dtype = np.asarray(like).dtype
-    if _is_half_like(dtype):
-        return round_to_odd(array).astype(dtype)
-    rounded = array.astype(dtype)
+    try:
+        with np.errstate(over="raise"):
+            if _is_torch(like):
+                return _to_torch(array, like)
+            dtype = np.asarray(like).dtype
+            rounded = (round_to_odd(array) if _is_half_like(dtype) else array).astype(dtype)
+    except FloatingPointError as error:
+        raise ValueError(
+            f"Averages must fit the dtype of the models. Got a number that is too large for "
+            f"{like.dtype}. Turn the models into a wider dtype, or use weights or a rule that stay "
+            "near them."
+        ) from error
     return rounded[()] if isinstance(like, np.generic) else rounded
 
 
@@ -114,9 +126,14 @@ def _from_torch(tensor: Any) -> NDArray:
 def _to_torch(array: NDArray, like: Any) -> Any:
     torch = sys.modules["torch"]
     if like.is_floating_point() and like.dtype not in _numpy_floats(torch):
+        info = torch.finfo(like.dtype)  # what is half a unit or more above the largest is too large
+        beyond = info.max + info.eps * 2.0 ** math.floor(math.log2(info.max)) / 2
+        if (np.isfinite(array) & (np.abs(array) >= beyond)).any():
+            raise FloatingPointError(f"overflow in {like.dtype}")
         tensor = torch.from_numpy(round_to_odd(array)).to(like.dtype)
-    elif like.dtype == torch.float16:  # torch goes through float32, numpy rounds once
-        tensor = torch.from_numpy(array.astype(np.float16))
+    elif like.dtype in (torch.float16, torch.float32):
+        # torch would make float16 by way of float32, and does not tell of overflows.
+        tensor = torch.from_numpy(array.astype(str(like.dtype).removeprefix("torch.")))
     else:
         tensor = torch.from_numpy(array).to(like.dtype, copy=True)
     return tensor.reshape(like.shape).to(like.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _MOST_ROWS = 5_000
 _MOST_ENTRIES = 5_000_000
 
 
-def torch_answers(module: Any, rows: Any) -> Answers:
+def torch_answers(module: Any, rows: Any, constants: Collection[str] = frozenset()) -> Answers:
     """Return a function from the tensors of networks to what their units answer.
 
     Every group of units is seen twice, where it is computed first and where last: before and after
@@ -39,6 +39,8 @@ def torch_answers(module: Any, rows: Any) -> Answers:
     rows : inputs, or list of inputs
         Of ``forward``; a tuple holds several, a dict those given by name. A list holds batches,
         all of the same shapes; a last, smaller one is left out.
+    constants : collection of str, default=frozenset()
+        Names of tensors that must stay as they are.
 
     Raises
     ------
@@ -61,7 +63,7 @@ def torch_answers(module: Any, rows: Any) -> Answers:
             f"{len(batches)} batches, with shapes {shapes}. Cut rows into batches of one size, or "
             "give them as one."
         )
-    graph = Graph(module, batches[0])
+    graph = Graph(module, batches[0], constants)
     places = _places(graph, walked(graph))
 
     def answers(states: Sequence[Arrays]) -> dict[str, Activations]:

@@ -115,6 +115,10 @@ def align(
     turns. Scales never matter. Rows should be like those that the models were trained on: on
     LSTMs they led to better averages than weights, and made-up rows to worse ones.
 
+    Buffers of torch modules that are the same in all models (masks, encodings of positions) stay
+    as they are, and so do units that are added to them or multiplied by them one by one. Of other
+    buffers only the order changes; running statistics go with their units.
+
     References
     ----------
     Ainsworth, Hayase & Srinivasa (2023), "Git Re-Basin", arXiv:2209.04836.
@@ -156,7 +160,7 @@ def align(
         check_finite([state[name] for state in states], name, called)
     place = len(listed) if extra else _place(reference, labels)
     rng = np.random.default_rng(random_state)
-    known = described(like, states[0], example, symmetry, activations)
+    known = described(like, states[0], example, symmetry, activations, states[1:])
     free = known.symmetry
     if known.run is not None and free.variables:
         free = verified(free, states[0], known.run(like), rng=rng).symmetry

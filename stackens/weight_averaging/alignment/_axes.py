@@ -17,6 +17,7 @@ from stackens.weight_averaging.alignment._factors import (
     bounds_of,
     factors_of,
     find,
+    leaves,
     length,
     product_of,
     strides_of,
@@ -133,7 +134,7 @@ class Axes(Labels):
 
     def _all_factors(self, axis: Axis) -> Iterable[Factor]:
         for factor in (factor for run in axis for factor in run):
-            yield from factor.options or (factor,)
+            yield from leaves(factor)
 
     # ------------------------------------------------------------ axes that must agree
 
@@ -208,12 +209,13 @@ class Axes(Labels):
 
     def _in_pieces(self, factor: Factor, plain: bool) -> Axis:
         if factor.choice is not None:
-            divided = any(find(option.variable)[0].pieces for option in factor.options)
+            options = leaves(factor) if factor.options else [Factor(factor.variable, {})]
+            divided = any(find(option.variable)[0].pieces for option in options)
             if not plain and not divided:
                 return ((factor,),)
-            for option in factor.options[1:]:
-                self.unify(((factor.options[0],),), ((option,),))
-            factor = factor.options[0] if factor.options else Factor(factor.variable, {})
+            factor = options[0]
+            for option in options[1:]:
+                self.unify(((factor,),), ((option,),))
         root, power = find(factor.variable)
         if not root.pieces:
             return ((factor,),)
@@ -377,6 +379,11 @@ def _without_choice(axis: Axis) -> Axis:
     if len(axis) != 1 or not axis[0] or axis[0][0].choice is None or axis[0][0].options:
         return axis
     choice, *others = axis[0]
-    if not others or any(f.choice is not choice.choice for f in others):
+    found: list[Run] = []
+    depend = [f.choice is choice.choice for f in others]
+    if not any(depend) or not all(f.choice for f in others):
         return axis
-    return tuple(tuple(f.options[k] for f in others) for k in range(choice.size))
+    for k in range(choice.size):
+        run = (f.options[k] if d else f for f, d in zip(others, depend, strict=True))
+        found += _without_choice((tuple(run),))
+    return tuple(found)

@@ -99,8 +99,8 @@ def _matrices(axes: Axes, parameters: Mapping[str, Value]) -> dict[Variable, Var
         for run, place in zip(runs, places, strict=True):
             free = [root for root in run if not root.pinned and root not in leaders]
             kept = max(free, key=lambda root: (root.leads, root.size), default=None)
-            for root in free:
-                if root is not kept and not root.pinned:
+            for root in free:  # units that stand twice in a run cannot be moved, either
+                if (root is not kept or free.count(root) > 1) and not root.pinned:
                     root.pinned = True
                     sizes = " x ".join(str(factor.size) for factor in run)
                     axes.notes.append(f"{place}: units are {sizes}, of which one factor can move")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from stackens.weight_averaging.adapters import adapter_of
+from stackens.weight_averaging.adapters._containers import canonical_names
 from stackens.weight_averaging.adapters._keras import KerasAdapter
 from stackens.weight_averaging.adapters._mlp import MLPAdapter
 from stackens.weight_averaging.adapters._torch import TorchAdapter
@@ -65,6 +66,7 @@ def described(
     example: Any,
     spec: Symmetry | Mapping | None,
     rows: Any = None,
+    others: Sequence[Mapping[str, NDArray]] = (),
 ) -> Described:
     """Find out what may be changed in a model.
 
@@ -80,6 +82,9 @@ def described(
         The symmetry, if it is known.
     rows : inputs or None, default=None
         By what is answered to them units are to be matched.
+    others : sequence of dict of str to array, default=()
+        Tensors of the models that it is to be aligned with. Buffers of torch that all have in
+        common, such as encodings of positions, stay as they are.
 
     Raises
     ------
@@ -89,11 +94,13 @@ def described(
     """
     if isinstance(model, Pipeline):
         example, rows = (None if x is None else model[:-1].transform(x) for x in (example, rows))
-        return _inside(lambda one: one[-1], described(model[-1], arrays, example, spec, rows))
+        return _inside(
+            lambda one: one[-1], described(model[-1], arrays, example, spec, rows, others)
+        )
     adapter = adapter_of(model)
     if isinstance(adapter, TorchMLPAdapter):
         example, rows = (None if x is None else _encoded(model, x) for x in (example, rows))
-        known = described(model.module_, arrays, example, spec, rows)
+        known = described(model.module_, arrays, example, spec, rows, others)
         return _inside(lambda one: one.module_, known)
     is_torch = isinstance(adapter, TorchAdapter) and not isinstance(model, Mapping)
     is_keras = isinstance(adapter, KerasAdapter)
@@ -120,7 +127,7 @@ def described(
             )
         return Described(found, lambda one: mlp_outputs(one, inputs), answers=answers)
     if is_torch or is_keras:
-        return _network(model, adapter, arrays, example, given, rows)
+        return _network(model, adapter, arrays, example, given, rows, others)
     if given is not None:
         return Described(given)
     if hasattr(model, "fit"):
@@ -139,6 +146,7 @@ def _network(
     example: Any,
     known: Symmetry | None,
     rows: Any,
+    others: Sequence[Mapping[str, NDArray]],
 ) -> Described:
     """Describe a network of torch or Keras."""
     if example is None:
@@ -157,9 +165,18 @@ def _network(
     from stackens.weight_averaging.alignment._torch import torch_symmetry
 
     module = unwrapped(model)
-    found = torch_symmetry(module, example) if known is None else known
-    fixed = frozenset(name for name, _ in module.named_buffers())
-    answers = None if rows is None else torch_answers(module, rows)
+    names = canonical_names(module.state_dict())
+    buffers = dict(module.named_buffers(remove_duplicate=False))
+    fixed = frozenset(name for name, own in names.items() if own in buffers)
+    # Running statistics go with the weights, and are equal only by chance.
+    common = {
+        name
+        for name in fixed & arrays.keys()
+        if others and not name.rpartition(".")[2].startswith("running_")
+        if all(np.array_equal(arrays[name], other[name]) for other in others)
+    }
+    found = torch_symmetry(module, example, common) if known is None else known
+    answers = None if rows is None else torch_answers(module, rows, common)
     return Described(found, lambda one: torch_outputs(unwrapped(one), example), fixed, answers)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "bounds_of",
     "factors_of",
     "find",
+    "leaves",
     "length",
     "product_of",
     "strides_of",
@@ -140,6 +141,11 @@ def strides_of(run: Run) -> set[int]:
 def factors_of(axis: Axis) -> list[Factor]:
     """Return all factors of all runs."""
     return [factor for run in axis for factor in run]
+
+
+def leaves(factor: Factor) -> list[Factor]:
+    """Return what a factor is for each choice; for one that depends on none the factor itself."""
+    return [leaf for option in factor.options for leaf in leaves(option)] or [factor]
 
 
 def bounds_of(axis: Axis) -> set[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from stackens.neural._modules import tensors_of, unwrapped
+from stackens.weight_averaging.adapters._containers import canonical_names
 from stackens.weight_averaging.adapters._torch import TorchAdapter
+from stackens.weight_averaging.alignment._traceable import traceable
 
 __all__ = ["Graph"]
+
+# Of errors that are raised anyway.
+_LOGS = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes")
 
 
 class Graph:
@@ -33,9 +38,16 @@ class Graph:
         Name of a placeholder -> a tensor that is not saved with the module.
     first_names : dict of str to str
         Name of each tensor that can change -> first name of the same tensor.
+    unlearnt : frozenset of str
+        Those that are neither weights nor running statistics, such as masks: their entries may
+        trade places, but no sign, scale or matrix may change them.
+    notes : list of str
+        Weights that cannot change, and why.
     """
 
-    def __init__(self, module: nn.Module, example: Any) -> None:
+    def __init__(
+        self, module: nn.Module, example: Any, constants: Collection[str] = frozenset()
+    ) -> None:
         bare = unwrapped(module)
         copy = TorchAdapter().copy(bare)
         self._like = _first_float(copy)
@@ -45,13 +57,28 @@ class Graph:
         self.nodes = list(self.module.graph.nodes)
         state = bare.state_dict(keep_vars=True)
         tensors = {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
-        plain = dict(zip(tensors, tensors_of(bare), strict=True))
+        plain = {own: name for name, own in canonical_names(tensors).items()}
         first: dict[Any, str] = {}
         self.first_names = {
             plain[name]: first.setdefault(_memory(tensor), plain[name])
             for name, tensor in tensors.items()
-            if tensor.is_floating_point()
+            if tensor.is_floating_point() and plain[name] not in constants
         }
+        self.unlearnt = frozenset(
+            plain[name]
+            for name, _ in bare.named_buffers(remove_duplicate=False)
+            if name in plain and not name.rpartition(".")[2].startswith("running_")
+        )
+        self.notes = [
+            f"{plain[name]}: complex numbers stay as they are"
+            for name, tensor in tensors.items()
+            if tensor.is_complex() and isinstance(tensor, nn.Parameter)
+        ]
+        self.notes += [
+            f"{plain[name]}: a buffer that all models share, so units that meet it stay"
+            for name, tensor in tensors.items()
+            if plain[name] in constants and bool((tensor != tensor.flatten()[:1]).any())
+        ]
         self.parameters: dict[str, str] = {}
         self.constants: dict[str, torch.Tensor] = {}
         for spec in program.graph_signature.input_specs:
@@ -121,7 +148,7 @@ def _memory(tensor: torch.Tensor) -> Any:
 
 def _exported(module: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     try:
-        with _quiet_tracing(module):
+        with _quiet_tracing(module), traceable(module):
             return torch.export.export(module, arguments, keywords, strict=False)
     except Exception as error:  # tracing runs the user's code: anything may happen
         raise ValueError(
@@ -144,13 +171,15 @@ def _quiet_tracing(module: nn.Module) -> Iterator[None]:
         if parameter.is_floating_point() or parameter.is_complex():
             parameter.requires_grad_(True)
     module.eval()
-    log = logging.getLogger("torch._subclasses.fake_tensor")  # of errors that are raised anyway
-    level = log.level
+    logs = [logging.getLogger(name) for name in _LOGS]
+    levels = [log.level for log in logs]
     devices = sorted({t.device.index for t in module.parameters() if t.device.type == "cuda"})
     with torch.random.fork_rng(devices=devices), torch.enable_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the weights of recurrent layers, in every trace
-        log.setLevel(logging.CRITICAL)
+        for log in logs:
+            log.setLevel(logging.CRITICAL)
         try:
             yield
         finally:
-            log.setLevel(level)
+            for log, level in zip(logs, levels, strict=True):
+                log.setLevel(level)

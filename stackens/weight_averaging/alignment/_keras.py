@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from stackens.weight_averaging.adapters._keras import KerasAdapter
 from stackens.weight_averaging.alignment._symmetry import Symmetry
+from stackens.weight_averaging.alignment.keras_layers._attention import attention
 from stackens.weight_averaging.alignment.keras_layers._linear import (
     convolution,
     dense,
@@ -40,6 +43,7 @@ from stackens.weight_averaging.alignment.keras_layers._shapes import (
     activation,
     average_pooling,
     flatten,
+    indexed,
     masking,
     max_pooling,
     passed_on,
@@ -103,13 +107,29 @@ def _through(net: Network, graph: Any, inputs: list[Signal]) -> list[Signal]:
     for depth in sorted(graph._nodes_by_depth, reverse=True):
         for node in graph._nodes_by_depth[depth]:
             if node.operation and not node.is_input:
-                given = [values[id(tensor)] for tensor in _inputs(node.arguments)]
                 shapes = [tuple(tensor.shape) for tensor in node.outputs]
-                found = _call(net, node.operation, given, shapes)
+                by_argument = _BY_ARGUMENT.get(type(node.operation).__name__)
+                if by_argument and type(node.operation).__module__.startswith("keras."):
+                    found = by_argument(net, node.operation, _arguments(node, values), shapes)
+                else:
+                    given = [values[id(tensor)] for tensor in _inputs(node.arguments)]
+                    found = _call(net, node.operation, given, shapes)
                 values |= {
                     id(tensor): value for tensor, value in zip(node.outputs, found, strict=True)
                 }
     return [values[id(tensor)] for tensor in graph.outputs]
+
+
+def _arguments(node: Any, values: Mapping[int, Signal]) -> dict[str, Any]:
+    """Return what a layer is called with by name; values in place of tensors."""
+    import keras
+
+    call = inspect.signature(node.operation.call)
+    bound = call.bind(*node.arguments.args, **node.arguments.kwargs).arguments
+    return {
+        name: values[id(given)] if isinstance(given, keras.KerasTensor) else given
+        for name, given in bound.items()
+    }
 
 
 def _inputs(arguments: Any) -> list[Any]:
@@ -175,6 +195,7 @@ def _for_each(names: str, rule: Rule) -> dict[str, Rule]:
     return {f"{name}{d}": rule for name in names.split() for d in _DIMENSIONS}
 
 
+_BY_ARGUMENT = {"GetItem": indexed, "MultiHeadAttention": attention}
 _CONSTANTS: dict[str, Rule] = {"OnesLike": _constant, "ZerosLike": _constant}
 _OPERATIONS: dict[str, Rule] = {
     "Add": added,

@@ -53,11 +53,8 @@ def torch_outputs(module: Any, example: Any) -> Outputs:
             with torch.no_grad(), torch.random.fork_rng(devices=[]), _in_double():
                 torch.default_generator.manual_seed(0)  # noise in forward is the same each time
                 found = torch.func.functional_call(module, given, args, named, tie_weights=False)
-        except RuntimeError as error:
-            raise ValueError(
-                f"The network must run on the example. Got from a {type(module).__name__}: "
-                f"{error}. Give inputs of the shapes and types that it is called with."
-            ) from error
+        except _FAILURES as error:
+            raise _not_run(module, error) from error
         # That one tensor under two names stays one is part of what the network is.
         apart = [np.asarray(arrays[first] - arrays[name]) for first, name in tied]
         return [*_as_arrays(found), *apart]
@@ -96,10 +93,24 @@ def keras_outputs(model: Any, example: Any) -> Outputs:
     def outputs(arrays: Arrays) -> list[NDArray]:
         with torch.no_grad(), _in_double():
             values = [(variable, _as_torch(arrays[name])) for name, variable in variables.items()]
-            with keras.StatelessScope(values):
-                return _as_arrays(model(inputs, training=False))
+            try:
+                with keras.StatelessScope(values):
+                    return _as_arrays(model(inputs, training=False))
+            except _FAILURES as error:
+                raise _not_run(model, error) from error
 
     return outputs
+
+
+_FAILURES = (RuntimeError, TypeError, ValueError, IndexError)
+
+
+def _not_run(network: Any, error: Exception) -> ValueError:
+    return ValueError(
+        f"The network must run on the example. Got from a {type(network).__name__}: "
+        f"{' '.join(str(error).split())}. Give inputs of the shapes and types that it is called "
+        "with."
+    )
 
 
 def mlp_outputs(model: Any, example: Any) -> Outputs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,9 @@ from stackens.weight_averaging.alignment._walk import Sizes, Walk
 __all__ = ["torch_symmetry", "walked"]
 
 
-def torch_symmetry(module: nn.Module, example: Any) -> Symmetry:
+def torch_symmetry(
+    module: nn.Module, example: Any, constants: Collection[str] = frozenset()
+) -> Symmetry:
     """Return all changes of a module's tensors, known to us, that leave its function as it is.
 
     The module is traced in evaluation mode. Where an operator is unknown, or an axis is used in a
@@ -28,6 +31,8 @@ def torch_symmetry(module: nn.Module, example: Any) -> Symmetry:
     example : tensor or array, or tuple or dict of them
         One input batch, as for a call of the module; a tuple holds several arguments, a dict those
         given by name. Only shapes and types matter.
+    constants : collection of str, default=frozenset()
+        Names of tensors that must stay as they are.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def torch_symmetry(module: nn.Module, example: Any) -> Symmetry:
     >>> symmetry.signs
     {'0.weight sign': '0.weight'}
     """
-    graph = Graph(module, example)
+    graph = Graph(module, example, constants)
     walk = walked(graph)
     symmetry = collected(walk.axes, walk.parameters)
     layout = {

@@ -45,6 +45,7 @@ class Walk:
 
     def __init__(self, graph: Graph, divided: Mapping[str, Sizes], settled: bool) -> None:
         self.axes = Axes(settled)
+        self.axes.notes += graph.notes
         self.parameters: dict[str, Value] = {}
         self._graph = graph
         self._divided = divided
@@ -114,9 +115,10 @@ class Walk:
 
     def _parameter(self, name: str, shape: tuple[int, ...]) -> Value:
         divided = self._divided.get(name, tuple(((size,),) for size in shape))
+        labelled = name not in self._graph.unlearnt
         return Value(
             tuple(
-                tuple(self.axes.free(*sizes, labelled=True)[0] for sizes in runs)
+                tuple(self.axes.free(*sizes, labelled=labelled)[0] for sizes in runs)
                 for runs in divided
             ),
             name=name,
@@ -162,13 +164,15 @@ class Walk:
         if rule is not None and fixed and not clash and in_place == changes_input:
             call = Call(
                 name,
-                _bound(schema, node, lambda arg: self._arguments(arg, plain=not rule.moves_only)),
+                _bound(
+                    schema, node, lambda arg: self._arguments(arg, plain=not rule.takes_choices)
+                ),
                 tuple(tuple(out.shape) for out in outputs),
                 bool(outputs) and outputs[0].is_floating_point(),
             )
             self.axes.held = False
             result = rule.function(self.axes, call)
-            if self.axes.held:
+            if self.axes.held and any(map(_holds_numbers, node.all_input_nodes)):
                 self._note(node, name, "some units have to stay in their order")
         if result is None:
             result = self._unknown(node, name, clash)
@@ -237,6 +241,12 @@ def _tensors(example: Any) -> list[torch.Tensor]:
     if isinstance(example, (list, tuple)):
         return [tensor for item in example for tensor in _tensors(item)]
     return []
+
+
+def _holds_numbers(node: Any) -> bool:
+    """Whether a node has tensors of anything but whole numbers, such as lengths."""
+    kinds = [tensor.dtype for tensor in _tensors(node.meta.get("val"))]
+    return any(kind.is_floating_point or kind.is_complex for kind in kinds)
 
 
 def _has_fixed_shape(tensor: torch.Tensor) -> bool:

@@ -58,7 +58,9 @@ def average_checkpoints(
         Where the newest checkpoint stands.
     key : str or None, default=None
         For files of torch: where the weights are in a whole training checkpoint, such as
-        ``"state_dict"`` or ``"ema.model"``. None finds the one dict of tensors that there is.
+        ``"state_dict"`` or ``"ema.model"``. None finds the one dict of tensors that there is; where
+        several belong together, such as an encoder's and a decoder's, the key of the dict around
+        them, or "" for the outermost, takes them all.
     buffer : {"newest", "majority"}, default="newest"
         Where integers and bools come from: from the newest checkpoint, or element by element the
         value that most weight stands behind.

@@ -253,10 +253,10 @@ def read_checkpoint(
     >>> import tempfile
     >>> from pathlib import Path
     >>> import numpy as np
-    >>> from stackens.weight_averaging.files import read_checkpoint
+    >>> from stackens import weight_averaging as wa
     >>> path = Path(tempfile.mkdtemp(), "model.npz")
     >>> np.savez(path, w=np.arange(3.0))
-    >>> read_checkpoint(path)
+    >>> wa.read_checkpoint(path)
     {'w': array([0., 1., 2.])}
     """
     checkpoint = open_checkpoint(Path(path), key=key, trusted=trusted)

@@ -148,11 +148,12 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
 def _write(block: _Block, kernels: Kernels, files: OpenFiles) -> int:
     """Compute a block, write it, and return its CRC-32."""
     target, itemsize, crc = block.target, block.job.out_dtype.itemsize, 0
-    file = files.get(("output", target.path), lambda: target.path.open("r+b", buffering=0))
-    file.seek(target.offset + block.start * itemsize)
     for start, stop in block.chunks():
         view = kernels(block.job, start, stop).view(np.uint8).data
         crc = zlib.crc32(view, crc)
+        # Asked for anew: reading more checkpoints than may be open closes the output, too.
+        file = files.get(("output", target.path), lambda: target.path.open("r+b", buffering=0))
+        file.seek(target.offset + start * itemsize)
         while view:
             view = view[file.write(view) :]
     return crc

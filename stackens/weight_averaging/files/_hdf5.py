@@ -7,6 +7,7 @@ import math
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,16 +56,23 @@ class Hdf5File:
             If it is damaged.
         """
         h5py = require("h5py", extra="keras", purpose=f"Reading {self.path.name}")
-        try:
+        with _damage_told(self.path):
             if self.size is None:
                 return h5py.File(self.path, "r")
             raw = self.path.open("rb", buffering=0)
             return h5py.File(Window(raw, self.offset, self.size), "r")
-        except OSError as error:
-            raise ValueError(
-                f"{self.path} must hold a whole HDF5 file. Got one that can't be read ({error}): "
-                "it was cut short or is damaged. Write or fetch it again."
-            ) from error
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """Say which file it was that the HDF5 library could not make sense of."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError) as error:  # all that h5py raises over damage
+        raise ValueError(
+            f"{path} must hold a whole HDF5 file. Got one that can't be read ({error}): it was cut "
+            "short or is damaged. Write or fetch it again."
+        ) from error
 
 
 def read_hdf5(file: Hdf5File) -> dict[str, Tensor]:
@@ -79,7 +87,7 @@ def read_hdf5(file: Hdf5File) -> dict[str, Tensor]:
     """
     end = file.path.stat().st_size if file.size is None else file.offset + file.size
     tensors = {}
-    with file.open() as opened:
+    with _damage_told(file.path), file.open() as opened:
         for name, dataset in _weights(opened):
             dtype = _dtype(dataset)
             if dtype is None:
@@ -119,9 +127,9 @@ def _weights(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _dtype(dataset: Any) -> DType | None:
     """Return the number format, None for text and the like."""
-    if dataset.dtype.kind == "V" and dataset.attrs.get("dtype") == "bfloat16":  # Keras' way
-        return DTYPES["BF16"]
     try:
+        if dataset.dtype.kind == "V" and dataset.attrs.get("dtype") == "bfloat16":  # Keras' way
+            return DTYPES["BF16"]
         return by_name(dataset.dtype.newbyteorder("=").name)
     except ValueError:
         return None
@@ -137,20 +145,15 @@ class _Slabs:
     in_order = True
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
-        dataset = files.get(self.file, self.file.open)[self.name]
         done = 0
-        try:
+        with _damage_told(self.file.path):
+            dataset = files.get(self.file, self.file.open)[self.name]
             for selection, n in _slabs(self.shape, start, start + len(out)):
                 values = np.asarray(dataset[selection])
                 if values.dtype.kind == "V":
                     values = values.view(out.dtype)
                 out[done : done + n] = values.reshape(-1)
                 done += n
-        except OSError as error:
-            raise ValueError(
-                f"{self.file.path} must be a whole file. Got {self.name!r}, which can't be read "
-                f"({error}). Write or fetch it again."
-            ) from error
 
 
 def _slabs(
@@ -180,7 +183,7 @@ def layer_order(file: Hdf5File) -> list[str]:
     Keras numbers the names of layers through a process, so that equal models have other names; it
     loads such files by order too. Empty for files of another kind.
     """
-    with file.open() as opened:
+    with _damage_told(file.path), file.open() as opened:
         weights = opened.get("model_weights", opened)
         return [
             f"{weights.name}/{layer}/{weight}".strip("/")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,14 @@ def merge(
 ) -> MergeReport:
     """Merge checkpoints; for parameters and errors see `average_checkpoints`."""
     began = time.perf_counter()
-    output, wanted = Path(output), _checked(paths, newest, buffer, rule, base, max_shard_bytes)
+    output = Path(output)
+    wanted = _checked(paths, newest, buffer, rule, base, max_shard_bytes, n_jobs)
+    rounded = None if dtype is None else by_name(dtype)
+    if rounded is not None and rounded.kind != "float":
+        raise ValueError(
+            "The 'dtype' parameter must be a floating dtype, such as 'float32' or 'bfloat16'. Got "
+            f"{dtype!r}. Choose one of these, or leave it out: other tensors keep theirs."
+        )
     place = len(wanted) - 1 if newest == "last" else 0
     ancestors = [Path(base)] if rule.needs_base and base is not None else []
     opened = open_all([*wanted, *ancestors], newest=place, key=key, trusted=trusted)
@@ -95,7 +103,7 @@ def merge(
         weights=group_weights(weights, latest.tensors, len(checkpoints), newest=newest),
         newest=newest,
         buffer=buffer,
-        dtype=None if dtype is None else by_name(dtype),
+        dtype=rounded,
     )
     slots = slots_for(jobs, opened, latest, tie=kind.ties)
     files = plan_files(kind, latest, list(slots.values()), max_shard_bytes)
@@ -133,13 +141,21 @@ def _checked(
     rule: Rule,
     base: AnyPath | None,
     max_shard_bytes: int | None,
+    n_jobs: int | None,
 ) -> list[Path]:
     """Check the parameters that no other part does, and return the paths."""
-    if isinstance(paths, str | os.PathLike):
+    if not isinstance(paths, Iterable) or isinstance(paths, str | bytes | os.PathLike):
         raise TypeError(
             f"The 'paths' parameter must be a list of paths. Got {paths!r}. Put it into a list."
         )
-    wanted = [Path(path) for path in paths]
+    wanted = []
+    for path in paths:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(
+                f"The 'paths' parameter must hold paths. Got {path!r} in it. Give text or "
+                "pathlib.Path; models in memory are for average and merge."
+            )
+        wanted.append(Path(path))
     if not wanted:
         raise ValueError("The 'paths' parameter must name checkpoints. Got none. Give some.")
     for name, value, choices in (
@@ -155,10 +171,17 @@ def _checked(
             f"{rule!r} needs the checkpoint that all were fine-tuned from. Got no base. Give it as "
             "base=..., or choose rule='mean'."
         )
-    if max_shard_bytes is not None and max_shard_bytes < 1:
+    if max_shard_bytes is not None and not (
+        isinstance(max_shard_bytes, Real) and max_shard_bytes >= 1
+    ):
         raise ValueError(
-            "The 'max_shard_bytes' parameter must be above zero. Got "
-            f"{max_shard_bytes!r}. Give bytes, or None for one file."
+            "The 'max_shard_bytes' parameter must be a number above zero. Got "
+            f"{max_shard_bytes!r}. Give bytes, such as 5 * 10**9, or None for one file."
+        )
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise ValueError(
+            f"The 'n_jobs' parameter must be a whole number other than 0. Got {n_jobs!r}. Give a "
+            "number of threads, -1 for one for each core, or None."
         )
     return wanted
 

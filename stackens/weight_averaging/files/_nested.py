@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stackens.weight_averaging.adapters._containers import EXTRA_STATE
 from stackens.weight_averaging.files._sources import Tensor
 
 __all__ = ["state_dict_in"]
@@ -21,8 +22,10 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
     path : Path
         For errors.
     key : str or None
-        Keys from the outside in, joined by dots; "" for the content itself. None looks for the one
-        dict of tensors that is not the state of an optimizer.
+        Keys from the outside in, joined by dots; "" for the content itself. Under a key with
+        several dicts of tensors, such as an encoder's and a decoder's, all are taken together,
+        with names joined by dots, but for those of optimizers. None looks for the one
+        dict of tensors that is not the state of an optimizer, nor only of numbers such as scores.
 
     Raises
     ------
@@ -32,6 +35,9 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
     found = dict(_candidates(content, ""))
     if key is None:
         keys = [name for name in found if "optim" not in name.lower()]
+        # The best scores that Lightning keeps of a callback, or the states of generators, are none.
+        weights = [key for key in keys if not all(_is_note(t, 0) for t in found[key].values())]
+        keys = weights or keys
         if len(keys) == 1:
             return found[keys[0]]
         listed = ", ".join(repr(name) for name in keys) or "none at all"
@@ -39,25 +45,42 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
             f"{path} must hold one dict of tensors, or the 'key' parameter must say which. Got "
             f"{listed}. Pass key=... with the keys from the outside in, joined by dots."
         )
-    if key not in found:
+    if key in found:
+        return found[key]
+    start = f"{key}." if key else ""
+    inside = {
+        name.removeprefix(start): tensors
+        for name, tensors in found.items()
+        if name.startswith(start) and "optim" not in name.lower()
+    }
+    if not inside:
         raise ValueError(
             f"The 'key' parameter must name a dict of tensors in {path}. Got {key!r}. There are "
             f"{', '.join(map(repr, found)) or 'none'}."
         )
-    return found[key]
+    if len(inside) == 1:
+        return next(iter(inside.values()))
+    return {f"{part}.{name}": t for part, tensors in inside.items() for name, t in tensors.items()}
 
 
 def _candidates(value: Any, key: str) -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Yield the innermost dicts with names that hold tensors."""
+    """Yield the dicts with names that hold weights, the innermost first."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         return
     inner = [
         candidate
         for name, item in value.items()
+        if not name.endswith(EXTRA_STATE)
         for candidate in _candidates(item, f"{key}.{name}" if key else name)
     ]
     yield from inner
     tensors = {name: item for name, item in value.items() if isinstance(item, Tensor)}
-    # A dict around others, with a tensor or two of its own, such as a step counter, is no model.
-    if tensors and not inner:
+    # A dict around others, with numbers of its own, such as a step counter, the weights of classes
+    # or the state of a generator, is no model.
+    if tensors and not (inner and all(_is_note(tensor, 1) for tensor in tensors.values())):
         yield key, tensors
+
+
+def _is_note(tensor: Tensor, most_axes: int) -> bool:
+    """Whether a tensor beside a dict of weights is a remark about the run rather than a weight."""
+    return len(tensor.shape) <= most_axes or tensor.dtype.kind == "integer"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import struct
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -18,7 +19,20 @@ from numpy.typing import NDArray
 
 from stackens.weight_averaging.files._dtypes import DType, widen
 
-__all__ = ["Deflated", "Extent", "InMemory", "OpenFiles", "Source", "Strided", "Tensor", "Window"]
+__all__ = [
+    "BROKEN_ZIP",
+    "Deflated",
+    "Extent",
+    "InMemory",
+    "OpenFiles",
+    "Source",
+    "Strided",
+    "Tensor",
+    "Window",
+]
+
+# What the standard library raises over a damaged zip file; an unknown method is damage too.
+BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError)
 
 
 class OpenFiles:
@@ -139,11 +153,11 @@ class Deflated:
             return archive.open(self.entry)
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
-        stream = files.get((self.path, self.entry), self._open)
         try:
+            stream = files.get((self.path, self.entry), self._open)
             stream.seek(self.skip + start * out.itemsize)
             _fill(stream, out.view(np.uint8).data, self.path)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except BROKEN_ZIP as error:
             raise ValueError(
                 f"{self.path} must be a whole file. Got an entry {self.entry!r} that does not "
                 f"decompress ({error}). Write or fetch it again."

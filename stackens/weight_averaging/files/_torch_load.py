@@ -56,13 +56,19 @@ def load_with_torch(path: Path, *, trusted: bool) -> Any:
             f"containers unless trusted=True. Got: {error} Write or fetch it again, or ask who "
             "wrote it."
         ) from error
-    if isinstance(loaded, torch.nn.Module):
-        loaded = loaded.state_dict()
     return _taken_over(loaded, torch, path)
 
 
 def _taken_over(value: Any, torch: Any, path: Path) -> Any:
+    if isinstance(value, torch.nn.Module):
+        value = value.state_dict()
     if isinstance(value, torch.Tensor):
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
+            kind = "quantised" if value.is_quantized else f"{value.layout} on {value.device}"
+            raise ValueError(
+                f"{path} must hold dense tensors. Got one that is {kind}. Load the file, call "
+                "to_dense() or dequantize() on such tensors, and save it again."
+            )
         dtype = by_name(value.dtype)
         tensor = value.detach().resolve_conj().resolve_neg()
         raw = tensor if dtype.native else tensor.view(getattr(torch, dtype.storage.name))

@@ -31,11 +31,12 @@ def check_output(output: Path, inputs: Iterable[Path], *, folder: bool) -> None:
             f"The folder of the output must be there. Got {output}. Make {output.parent} first."
         )
     for path in inputs:
-        if output.exists() and output.samefile(path):
-            raise ValueError(
-                f"The output must not be one of the inputs. Got {output}, which is {path}. Give it "
-                "another name."
-            )
+        for name in (output, _part(output)):
+            if name.exists() and name.samefile(path):
+                raise ValueError(
+                    f"The output must not be one of the inputs, and its '.part' neither. Got "
+                    f"{output} with the input {path}. Give it another name."
+                )
     if output.is_dir() and not folder:
         raise FileExistsError(
             f"The output must be a file. Got {output}, a folder. Give it another name."
@@ -80,7 +81,7 @@ def write(
     OSError
         If there is not enough room on the disk.
     """
-    part = output.with_name(f"{output.name}.part")
+    part = _part(output)
     paths = [part / file.name if folder else part for file in files]
     with Journal(part.with_name(f"{part.name}.journal"), fingerprint) as journal:
         try:
@@ -110,6 +111,11 @@ def write(
             journal.remove()
             raise
         journal.remove()
+
+
+def _part(output: Path) -> Path:
+    """Return the name under which an output is made."""
+    return output.with_name(f"{output.name}.part")
 
 
 def _remove(path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stackens.weight_averaging.files._checksum import crc32_of_parts
 from stackens.weight_averaging.files._layout import FixedLayout, Piece, Slot
+from stackens.weight_averaging.files._sources import BROKEN_ZIP
 
 __all__ = ["NewEntry", "ZipEntry", "entries", "plan_zip"]
 
@@ -38,16 +39,18 @@ class ZipEntry:
             If they are not those that were written.
         """
         if self.compressed:
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(self.name)
+            try:
+                with zipfile.ZipFile(path) as archive:
+                    return archive.read(self.name)
+            except BROKEN_ZIP as error:
+                raise _broken(
+                    path, f"an entry {self.name!r} that can't be read ({error})"
+                ) from error
         with open(path, "rb") as file:  # zipfile would read the list of all entries again
             file.seek(self.offset)
             content = file.read(self.size)
         if zlib.crc32(content) != self.crc:
-            raise ValueError(
-                f"{path} must be a whole zip file. Got an entry {self.name!r} with another "
-                "checksum than it was written with. Write or fetch it again."
-            )
+            raise _broken(path, f"an entry {self.name!r} with another checksum than it had")
         return content
 
 
@@ -78,12 +81,16 @@ def entries(path: Path) -> dict[str, ZipEntry]:
                 found[info.filename] = ZipEntry(
                     info.filename, offset, info.file_size, compressed, info.CRC
                 )
-    except (zipfile.BadZipFile, struct.error, ValueError) as error:
-        raise ValueError(
-            f"{path} must be a whole zip file. Got one that can't be read ({error}): it was cut "
-            "short or is damaged. Write or fetch it again."
-        ) from error
+    except (*BROKEN_ZIP, ValueError, OSError) as error:  # OSError: an offset that can't be
+        raise _broken(path, f"one that can't be read ({error})") from error
     return found
+
+
+def _broken(path: Path, found: str) -> ValueError:
+    return ValueError(
+        f"{path} must be a whole zip file. Got {found}: it was cut short or is damaged. Write or "
+        "fetch it again."
+    )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -55,38 +55,57 @@ def is_arrays(data: Any) -> bool:
 def split_arrays(
     data: Any, validation: Any, fraction: float, rng: np.random.Generator
 ) -> tuple[Any, Any]:
-    """Return training and validation data; rows of arrays are held out when none are given.
+    """Return training and validation data; rows, or batches, are held out when none are given.
+
+    Batches of which some are to be held out, or that come but once, are kept in a list.
 
     Raises
     ------
     ValueError
-        If arrays differ in length, or rows to hold out are neither given nor to be had.
+        If arrays differ in length, or there is too little to hold some out.
     """
-    if isinstance(data, Iterator):
+    data = _repeatable(data, "data")
+    if validation is not None:
+        return data, _repeatable(validation, "validation")
+    if not 0 < fraction < 1:
         raise ValueError(
-            "The 'data' parameter must be something that can be gone through again in each epoch. "
-            f"Got {type(data).__name__}, which ends after one. Pass the function that makes it."
+            "The 'validation_fraction' parameter must be above 0 and below 1. Got "
+            f"{fraction!r}. Give a share such as 0.2."
         )
     if not is_arrays(data):
-        if validation is None:
-            raise ValueError(
-                "Learning stops early on held-out rows. Got batches as 'data' and no "
-                "'validation'. Pass validation=, or arrays as data=(X, y), of which a part is "
-                "held out."
-            )
-        return data, validation
-    data = tuple(array.to_numpy() if hasattr(array, "to_numpy") else array for array in data)
-    lengths = [len(array) for array in data]
-    if len(set(lengths)) > 1 or lengths[0] < 2:
+        data = list(data() if callable(data) else data)
+    n = len(data[0]) if is_arrays(data) else len(data)
+    if n < 2:
         raise ValueError(
-            f"The arrays of 'data' must have the same number of rows, at least 2. Got {lengths}."
+            "Learning stops early on held-out rows. Got one row, or one batch, as 'data' and no "
+            "'validation'. Give more of them, or validation=."
         )
-    if validation is not None:
-        return data, validation
-    order = rng.permutation(lengths[0])
-    n_held_out = min(max(1, round(fraction * lengths[0])), lengths[0] - 1)
+    order = rng.permutation(n)
+    n_held_out = min(max(1, round(fraction * n)), n - 1)
     held_out, kept = order[:n_held_out], order[n_held_out:]
-    return tuple(a[kept] for a in data), tuple(a[held_out] for a in data)
+    if is_arrays(data):
+        return tuple(a[kept] for a in data), tuple(a[held_out] for a in data)
+    return [data[i] for i in kept], [data[i] for i in held_out]
+
+
+def _repeatable(data: Any, name: str) -> Any:
+    """Return data that can be gone through in each epoch, columns of tables as arrays."""
+    if is_arrays(data):
+        data = tuple(array.to_numpy() if hasattr(array, "to_numpy") else array for array in data)
+        lengths = [len(array) for array in data]
+        if len(set(lengths)) > 1 or lengths[0] < 1:
+            raise ValueError(
+                f"The arrays of {name!r} must have the same number of rows, at least one. Got "
+                f"{lengths}."
+            )
+        return data
+    if not callable(data) and (not isinstance(data, Iterable) or hasattr(data, "shape")):
+        raise TypeError(
+            f"The {name!r} parameter must be a tuple of arrays such as (X, y), an iterable of "
+            f"batches, or a function that makes one. Got {type(data).__name__}. Put a single "
+            "array into a tuple, (X,), if the loss needs no target."
+        )
+    return list(data) if isinstance(data, Iterator) else data
 
 
 def _to(batch: Any, like: Any) -> Any:

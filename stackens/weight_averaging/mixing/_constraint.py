@@ -8,12 +8,27 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-__all__ = ["CONSTRAINTS", "Constraint", "free_parameters", "slopes_by_parameters", "weights_from"]
+__all__ = [
+    "CONSTRAINTS",
+    "Constraint",
+    "allowed",
+    "free_parameters",
+    "slopes_by_parameters",
+    "weights_from",
+]
 
 Constraint = Literal["simplex", "bounded", "free"]
 CONSTRAINTS = ("simplex", "bounded", "free")
 # How far from 0 and 1 a start may be, so that learning can still move it.
 _MARGIN = 1e-3
+
+
+def allowed(weights: NDArray[np.float64], constraint: Constraint) -> bool:
+    """Whether weights of shape (..., n_models) fit the constraint, up to rounding."""
+    inside = bool(((weights >= 0) & (weights <= 1)).all())
+    if constraint == "simplex":
+        return inside and np.allclose(weights.sum(axis=-1), 1.0, rtol=0, atol=1e-6)
+    return inside or constraint == "free"
 
 
 def free_parameters(weights: NDArray[np.float64], constraint: Constraint) -> NDArray[np.float64]:

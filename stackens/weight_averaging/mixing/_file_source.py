@@ -26,6 +26,8 @@ class FileSource:
         Where its files stay open, to be closed by the caller.
     scratch : dict
         Buffers that several sources may share.
+    key : str or None, default=None
+        Where the weights are in a file of torch.
 
     Attributes
     ----------
@@ -33,8 +35,14 @@ class FileSource:
         Headers; `numpy.asarray` reads one.
     """
 
-    def __init__(self, path: str | os.PathLike[str], files: OpenFiles, scratch: dict) -> None:
-        self.tensors: dict[str, Tensor] = open_checkpoint(Path(path)).tensors
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        files: OpenFiles,
+        scratch: dict,
+        key: str | None = None,
+    ) -> None:
+        self.tensors: dict[str, Tensor] = open_checkpoint(Path(path), key=key).tensors
         self._files = files
         self._scratch = scratch
 

@@ -28,6 +28,8 @@ class Ingredients:
         Models of any kind that can be averaged, or paths of checkpoints.
     network : object or None
         The model that state dicts and checkpoints belong to.
+    key : str or None
+        Where the weights are in a file of torch.
 
     Attributes
     ----------
@@ -37,7 +39,12 @@ class Ingredients:
         Names of the tensors that are mixed: floating-point or complex, tied ones once.
     """
 
-    def __init__(self, models: Sequence[Any] | Mapping[str, Any], network: Any = None) -> None:
+    def __init__(
+        self,
+        models: Sequence[Any] | Mapping[str, Any],
+        network: Any = None,
+        key: str | None = None,
+    ) -> None:
         if not isinstance(models, Mapping):
             models = {f"model {number}": model for number, model in enumerate(models)}
         named = {str(name): model for name, model in models.items()}
@@ -61,7 +68,7 @@ class Ingredients:
             found = alike(self._adapter, list(named.values()), self.names, self._like)
             self._states: list[Any] = [arrays.tensors for arrays in found]
         else:
-            self._states = [self._state(model) for model in named.values()]
+            self._states = [self._state(model, key) for model in named.values()]
             states = [self._tensors(state) for state in self._states]
             check_same(states, self.names)
             check_same([_shapes(own), _shapes(states[0])], ["the network", self.names[0]])
@@ -81,9 +88,9 @@ class Ingredients:
     def __exit__(self, *error: object) -> None:
         self._files.__exit__(*error)
 
-    def _state(self, model: Any) -> Any:
+    def _state(self, model: Any, key: str | None) -> Any:
         if isinstance(model, str | os.PathLike):
-            return FileSource(model, self._files, self._scratch)
+            return FileSource(model, self._files, self._scratch, key)
         return adapter_of(model).tensors(model, self._like)
 
     @staticmethod

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from stackens.weight_averaging.mixing._batches import Batches, split_arrays
-from stackens.weight_averaging.mixing._constraint import CONSTRAINTS, Constraint
+from stackens.weight_averaging.mixing._constraint import CONSTRAINTS, Constraint, allowed
 from stackens.weight_averaging.mixing._descent import Descent
 from stackens.weight_averaging.mixing._gradient import MixedNetwork
 from stackens.weight_averaging.mixing._groups import groups_of
@@ -29,6 +30,7 @@ def learn_mixing(
     *,
     evaluate: Callable[[Any], float] | None = None,
     network: Any = None,
+    key: str | None = None,
     per: str | Sequence[str] = "model",
     constraint: Constraint = "simplex",
     bias: bool = False,
@@ -62,12 +64,16 @@ def learn_mixing(
         ``loss(network, batch)``. It should be a mean over rows.
     data : tuple of arrays, iterable or callable, default=None
         What `loss` learns from: ``(X, y)`` arrays or tensors; an iterable of batches such as a
-        ``DataLoader``; or a function that returns a new iterator of batches for each epoch.
+        ``DataLoader``; or a function that returns a new iterator of batches for each epoch. The
+        batches of a generator are kept in memory.
     evaluate : callable, default=None
-        ``evaluate(model)`` -> score, greater is better, instead of `loss` and `data`. It should
-        look at rows that no network was trained on.
+        ``evaluate(model)`` -> score, or one for each row, greater is better, instead of `loss` and
+        `data`. It should look at rows that no network was trained on.
     network : torch.nn.Module, default=None
         The module that state dicts or checkpoints belong to. It is copied, never changed.
+    key : str or None, default=None
+        For files of torch: where the weights are in a whole training checkpoint; see
+        `average_checkpoints`.
     per : {"model", "layer", "tensor"} or list of str, default="model"
         Which tensors share their weights: all, those of a layer, none, or those whose name a
         regular expression matches.
@@ -77,12 +83,13 @@ def learn_mixing(
         Also learn a number for each group that is added to its tensors (only with `loss`).
     start : {"best", "equal"} or array-like of shape (n_models,), default="best"
         ``"best"``: the best on the held-out rows of equal weights, each model alone and the
-        greedy soup, so that the result is never worse there than any of them.
+        greedy soup, so that the result is never worse there than any of them. Weights that are
+        given must fit the constraint.
     validation : like data, default=None
-        Held-out rows on which learning stops early and the best weights are picked. Needed unless
-        `data` are arrays.
+        Held-out rows on which learning stops early and the best weights are picked. None takes
+        them from `data`: rows of arrays, or whole batches, which are then kept in memory.
     validation_fraction : float, default=0.2
-        Share of the rows of `data` that is held out when `validation` is None.
+        Share of the rows, or batches, of `data` that is held out when `validation` is None.
     batch_size : int, default=256
         Rows in a batch that is cut from arrays.
     learning_rate : float, default=0.05
@@ -107,7 +114,7 @@ def learn_mixing(
     ------
     ValueError
         If models differ in names, shapes or types of their tensors (all differences are named),
-        or if rows to learn from or to hold out are missing.
+        if rows to learn from or to hold out are missing, or no mixture has a finite loss or score.
 
     Notes
     -----
@@ -145,9 +152,15 @@ def learn_mixing(
         )
     if bias and loss is None:
         raise ValueError("A bias is learnt by its gradient. Got bias=True without a 'loss'.")
-    with Ingredients(models, network) as ingredients:
+    _check_counts(batch_size=batch_size, patience=patience, max_evaluations=max_evaluations)
+    if not (isinstance(learning_rate, Real) and 0 < learning_rate < np.inf):
+        raise ValueError(
+            f"The 'learning_rate' parameter must be a number above zero. Got {learning_rate!r}. "
+            "Give one such as 0.05."
+        )
+    with Ingredients(models, network, key) as ingredients:
         groups = groups_of(ingredients.mixed_names, per)
-        first = _start_weights(start, len(groups), len(ingredients.names))
+        first = _start_weights(start, len(groups), len(ingredients.names), constraint)
         if loss is None:
             return _by_trial(
                 ingredients, groups, evaluate, first, constraint, max_evaluations, verbose
@@ -177,6 +190,7 @@ def learn_mixing(
                 rng=rng,
                 verbose=verbose,
             )
+            _check_found(best.loss, "loss")
             mixed.set_weights(best.weights, best.bias, last=True)
         return LearnedMixing(
             model=model,
@@ -190,8 +204,26 @@ def learn_mixing(
         )
 
 
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if not isinstance(count, Integral) or count < 1:
+            raise ValueError(
+                f"The {name!r} parameter must be a whole number of at least 1. Got {count!r}. "
+                "Leave it out for the default."
+            )
+
+
+def _check_found(best: float, name: str) -> None:
+    """Raise if no mixture had a loss or a score."""
+    if not np.isfinite(best):
+        raise ValueError(
+            f"The {name!r} function must give finite numbers. Got none for any mixture. Look for "
+            "NaN in the data, or for labels that the function cannot take."
+        )
+
+
 def _start_weights(
-    start: str | ArrayLike, n_groups: int, n_models: int
+    start: str | ArrayLike, n_groups: int, n_models: int, constraint: Constraint
 ) -> NDArray[np.float64] | None:
     """Return weights of shape (n_groups, n_models) to start from, or None for the best."""
     if isinstance(start, str) and start == "best":
@@ -203,6 +235,11 @@ def _start_weights(
         raise ValueError(
             f"The 'start' parameter must be 'best', 'equal' or {n_models} finite weights. Got "
             f"{start!r} instead."
+        )
+    if not allowed(weights, constraint):
+        raise ValueError(
+            f"The 'start' parameter must fit the constraint {constraint!r}. Got {start!r}. Give "
+            "weights between 0 and 1, with a sum of one for 'simplex', or constraint='free'."
         )
     return np.broadcast_to(weights, (n_groups, n_models)).copy()
 
@@ -219,13 +256,15 @@ def _by_trial(
     """Search the weights by a score."""
 
     def score(weights: NDArray[np.float64]) -> float:
-        return float(evaluate(ingredients.merge(weights, groups)))
+        value = float(np.mean(evaluate(ingredients.merge(weights, groups))))
+        return value if np.isfinite(value) else -np.inf
 
     if first is None:
         first = best_start(score, len(groups), len(ingredients.names))
     weights, found, history = search(
         score, first, constraint, max_evaluations=max_evaluations, verbose=verbose
     )
+    _check_found(found, "evaluate")
     return LearnedMixing(
         model=ingredients.merge(weights, groups),
         weights=weights,

@@ -45,7 +45,8 @@ def trainable(model: Any, tensors: Mapping[str, Any]) -> Iterator[Callable[..., 
             # Keras keeps statistics as parameters, too, and those have no gradient.
             if not is_keras:
                 parameter.requires_grad_(id(parameter) in mixed)
-        yield (lambda *batch: model(*batch, training=False)) if is_keras else model
+        with torch.enable_grad():
+            yield (lambda *batch: model(*batch, training=False)) if is_keras else model
     finally:
         for parameter, flag in flags:
             parameter.requires_grad_(flag)

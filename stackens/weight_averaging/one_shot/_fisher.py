@@ -12,6 +12,7 @@ from torch import nn
 
 from stackens.neural._modules import tensors_of
 from stackens.weight_averaging.adapters import to_array
+from stackens.weight_averaging.adapters._containers import canonical_names
 from stackens.weight_averaging.alignment import AlignmentReport
 from stackens.weight_averaging.alignment._symmetry import Transformation
 from stackens.weight_averaging.one_shot._networks import CommonTerms, folded
@@ -57,12 +58,14 @@ def common_statistics(
     common = {name: _without_mean(scaler) for name, scaler in scalers.items()}
     stretched = folded(networks, centred, common, rows)
     statistics = []
-    for fisher, before, after in zip(sent, networks, stretched, strict=True):
-        old, new = tensors_of(before), tensors_of(after)
+    for site, fisher, before, after in zip(sites, sent, networks, stretched, strict=True):
+        plain = {own: name for name, own in canonical_names(site.state).items()}
+        old, new = map(_tensors, (before, after))
+        own = {plain[name]: information for name, information in fisher.items()}
         statistics.append(
             {
                 name: information / _ratio(to_array(old[name]), to_array(new[name])) ** 2
-                for name, information in fisher.items()
+                for name, information in own.items()
             }
         )
     return statistics
@@ -97,6 +100,12 @@ def aligned_statistics(statistics: Statistics, report: AlignmentReport) -> Stati
         }
         aligned.append(replace(report.symmetry, layout=layout).apply(moves, information))
     return aligned
+
+
+def _tensors(network: nn.Module) -> dict[str, Any]:
+    """Return the tensors of a network by the names that averaging gives them."""
+    tensors = tensors_of(network)
+    return {name: tensors[own] for name, own in canonical_names(tensors).items()}
 
 
 def _without_mean(scaler: tuple[NDArray, NDArray]) -> tuple[NDArray, NDArray]:

@@ -33,7 +33,13 @@ from stackens.weight_averaging.one_shot._fisher import (
     common_statistics,
 )
 from stackens.weight_averaging.one_shot._inputs import as_tensors, input_source
-from stackens.weight_averaging.one_shot._networks import build_networks, common_terms
+from stackens.weight_averaging.one_shot._networks import (
+    build_networks,
+    common_terms,
+    narrow,
+    precision_of,
+    widen,
+)
 from stackens.weight_averaging.one_shot._report import (
     ALIGNED,
     ENSEMBLE,
@@ -76,6 +82,9 @@ def merge_networks(
     draw_rows, held_rows = input_source(_declared(schema, data, sites), data, rng)
     seed = int(rng.integers(2**31))
     received = build_networks(sites, build_model, seed)
+    precision = precision_of(received[0])
+    for network in received:
+        widen(network)
     _check_inputs(received[0], as_tensors(held_rows, received[0]))
     common, terms = common_terms(received, sites, held_rows)
     statistics = common_statistics(received, sites, terms, held_rows)
@@ -104,6 +113,8 @@ def merge_networks(
     networks = {**own, ENSEMBLE: ensemble, **averages, MERGED: merged}
     frame = _likenesses(networks, ensemble, held_back)
     raw = {name: terms.raw(network, held_back, name) for name, network in networks.items()}
+    for network in raw.values():
+        narrow(network, precision)
     if evaluate is not None:
         scores = {name: score_of(evaluate, network.eval()) for name, network in raw.items()}
         frame["score"] = [score.mean for score in scores.values()]
@@ -111,7 +122,9 @@ def merge_networks(
         _warn_if_worse(scores, list(own), greater_is_better)
     curve = pd.DataFrame({"step": history.steps, "distance": history.distances})
     model = raw[MERGED].eval()
-    model.report = OneShotReport(frame, curve, by_class, form.task, list(own), start)
+    model.report = OneShotReport(
+        frame, curve, by_class, form.task, list(own), start, synthetic=data is None
+    )
     return model
 
 

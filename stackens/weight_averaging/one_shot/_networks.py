@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from stackens.neural._modules import check_same_tensors, load_tensors, tensors_of
 from stackens.weight_averaging.adapters import adapter_of, alike
+from stackens.weight_averaging.adapters._containers import canonical_names
 from stackens.weight_averaging.one_shot._ensemble import Ensemble
 from stackens.weight_averaging.one_shot._inputs import as_tensors
 from stackens.weight_averaging.one_shot._scalers import (
@@ -27,7 +29,15 @@ from stackens.weight_averaging.one_shot._shares import sent_by_all
 from stackens.weight_averaging.one_shot._sites import Site
 from stackens.weight_averaging.rules import check_finite
 
-__all__ = ["CommonTerms", "build_networks", "common_terms", "folded"]
+__all__ = [
+    "CommonTerms",
+    "build_networks",
+    "common_terms",
+    "folded",
+    "narrow",
+    "precision_of",
+    "widen",
+]
 
 
 def build_networks(
@@ -55,7 +65,10 @@ def build_networks(
             "lambda: Network(...) and not lambda: network."
         )
     for network, site, state in zip(networks, sites, arrays, strict=True):
-        tensors = {name: torch.tensor(np.asarray(array)) for name, array in state.items()}
+        own = canonical_names(tensors_of(network))
+        tensors = {
+            own.get(name, name): torch.tensor(np.asarray(array)) for name, array in state.items()
+        }
         check_same_tensors(tensors_of(network), tensors, f"The weights of {site.name!r}")
         load_tensors(network, tensors)
         network.eval()
@@ -74,6 +87,29 @@ def _built(build_model: Callable[[], nn.Module], seed: int) -> nn.Module:
             "arguments that builds the network of the sites."
         )
     return network
+
+
+def precision_of(network: nn.Module) -> dict[str, torch.dtype]:
+    """Return the type of each parameter and buffer."""
+    return {name: tensor.dtype for name, tensor in _parts(network)}
+
+
+def widen(network: nn.Module) -> None:
+    """Turn half precisions into single precision, in place: steps of learning are lost in them."""
+    for _, tensor in _parts(network):
+        if tensor.dtype in (torch.float16, torch.bfloat16):
+            tensor.data = tensor.data.float()
+
+
+def narrow(network: nn.Module, precision: Mapping[str, torch.dtype]) -> None:
+    """Give a network, or those of an ensemble, the types of `precision_of`, in place."""
+    for one in network.networks if isinstance(network, Ensemble) else [network]:
+        for name, tensor in _parts(one):
+            tensor.data = tensor.data.to(precision[name])
+
+
+def _parts(network: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    return chain(network.named_parameters(), network.named_buffers())
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class OneShotReport:
         What they are called.
     start : str
         What the distillation started from, as :meth:`frame` calls it.
+    synthetic : bool, default=True
+        Whether the inputs were made up; False for public rows.
     """
 
     results: pd.DataFrame = field(repr=False)
@@ -38,6 +40,7 @@ class OneShotReport:
     task: str
     sites: Sequence[str]
     start: str
+    synthetic: bool = True
 
     def frame(self) -> pd.DataFrame:
         """Return how close each network comes to the ensemble, and how good it is.
@@ -76,14 +79,16 @@ class OneShotReport:
                 f"ensemble {score[ENSEMBLE]:.4g}, merged {score[MERGED]:.4g}."
             )
         else:
+            why = "These inputs are synthetic: score" if self.synthetic else "Score"
             lines.append(
-                "These inputs are synthetic: score the merged network on real rows before it is "
-                "used (evaluate=...)."
+                f"{why} the merged network on real rows with labels before it is used "
+                "(evaluate=...)."
             )
+        inputs = "declared inputs" if self.synthetic else "public rows"
         lines.append(
-            "What to expect: an average of networks trained apart is worse than each of them, "
-            "aligned or not; distillation brings the merged one near the ensemble, the nearer the "
-            "more the declared inputs look like real ones, and the more steps it has."
+            "What to expect: an average of networks trained apart is mostly worse than each of "
+            "them, aligned or not; distillation brings the merged one near the ensemble, the "
+            f"nearer the more the {inputs} look like real ones, and the more steps it has."
         )
         return "\n".join(lines)
 

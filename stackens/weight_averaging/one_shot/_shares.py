@@ -44,7 +44,10 @@ def site_shares(weights: Any, sites: Sequence[Site], form: Form) -> tuple[Shares
     counts = sent_by_all(sites, "class_counts")
     equal = _normalised(np.ones(len(sites)))
     if not isinstance(weights, str):
-        given = np.asarray(weights, dtype=np.float64)
+        try:
+            given = np.asarray(weights, dtype=np.float64)
+        except (TypeError, ValueError):  # words, or rows of different lengths
+            given = np.empty(0)
         shapes: list[tuple[int, ...]] = [(len(sites),)]
         if form.n_classes:
             shapes.append((len(sites), form.n_classes))

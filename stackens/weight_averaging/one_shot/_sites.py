@@ -27,6 +27,7 @@ __all__ = ["Site", "as_sites", "read_sites", "save_site"]
 
 _KEY = "stackens.site"  # of the metadata in the file's header
 _FISHER = "stackens.fisher."  # before the names of tensors of Fisher information in a file
+_OTHER_FILES = (".pt", ".pth", ".bin", ".ckpt", ".npz", ".h5", ".hdf5", ".keras")
 _FACTS = ("n_rows", "class_counts", "input_scaler", "output_scaler", "input_schema")
 
 Scaler = tuple[NDArray[np.float64], NDArray[np.float64]]  # mean, scale
@@ -173,6 +174,8 @@ def save_site(
     ------
     ValueError
         If numbers make no sense, or the weights are not finite.
+    TypeError
+        If ``model`` is no network.
     FileNotFoundError
         If there is no such folder.
 
@@ -191,6 +194,11 @@ def save_site(
     if output.suffix != ".safetensors":
         raise ValueError(
             f"The file of a site must end in '.safetensors'. Got {output.name!r}. Rename it."
+        )
+    if isinstance(model, Site):
+        raise TypeError(
+            "save_site takes the network itself. Got a Site. Give its network or state dict, and "
+            "the rest by name: save_site(path, network, n_rows=...)."
         )
     tensors = adapter_of(model).tensors(model, model)
     site = Site(
@@ -259,9 +267,15 @@ def read_sites(folder: str | os.PathLike[str]) -> list[Site]:
     Raises
     ------
     ValueError
-        If there is no such file, or one is damaged.
+        If there is no such file, one is damaged, or there are networks in other formats.
     """
     paths = sorted(Path(folder).glob("*.safetensors"))
+    others = [path.name for path in sorted(Path(folder).glob("*")) if path.suffix in _OTHER_FILES]
+    if others:
+        raise ValueError(
+            "The networks in a folder of sites must be .safetensors files, or they would be left "
+            f"out. Got {others} in {folder}. Write them with save_site, or move them elsewhere."
+        )
     if not paths:
         raise ValueError(
             f"A folder of sites must hold their .safetensors files. Got {folder} without any. "

@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 
 from stackens.schedules import Newest
 
-__all__ = ["Buffer", "merge_buffer"]
+__all__ = ["Buffer", "check_buffer", "merge_buffer"]
 
 Buffer: TypeAlias = Literal["newest", "majority"]
+
+
+def check_buffer(how: Buffer) -> None:
+    """Raise unless this says where integers and bools come from."""
+    if how not in ("newest", "majority"):
+        raise ValueError(
+            f"The 'buffer' parameter must be 'newest' or 'majority'. Got {how!r}. Integer and bool "
+            "tensors are not averaged; choose where they come from."
+        )
 
 
 def merge_buffer(
@@ -61,11 +70,7 @@ def merge_buffer(
             f"The 'newest' parameter must be 'last' or 'first'. Got {newest!r}. Say where the "
             "newest model stands."
         )
-    if how not in ("newest", "majority"):
-        raise ValueError(
-            f"The 'buffer' parameter must be 'newest' or 'majority'. Got {how!r}. Integer and bool "
-            "tensors are not averaged; choose where they come from."
-        )
+    check_buffer(how)
     from_newest = list(zip(arrays, weights, strict=True))
     if newest == "last":
         from_newest.reverse()

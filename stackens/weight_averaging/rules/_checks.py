@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 __all__ = ["check_finite", "check_same", "model_labels"]
 
-_MOST_LINES = 20
 _MOST_LABELS = 5
 
 
@@ -28,8 +27,7 @@ def check_same(states: Sequence[Mapping[str, Any]], labels: Sequence[str] | None
     Raises
     ------
     ValueError
-        If there are no models, or they differ. Of more than 20 differences the first 20 are
-        listed, and the others counted.
+        If there are no models, or they differ.
 
     Examples
     --------
@@ -63,12 +61,9 @@ def check_same(states: Sequence[Mapping[str, Any]], labels: Sequence[str] | None
                 differences.append(f"{name!r}: {attribute} {'; '.join(parts)}")
     if differences:
         count = len(differences)
-        listed = differences[:_MOST_LINES]
-        if count > _MOST_LINES:
-            listed.append(f"... and {count - _MOST_LINES} more")
         raise ValueError(
             "Models must have the same tensors to be averaged. Got "
-            f"{count} difference{'s' * (count > 1)}:\n  " + "\n  ".join(listed) + "\n"
+            f"{count} difference{'s' * (count > 1)}:\n  " + "\n  ".join(differences) + "\n"
             "Give models of one architecture, or leave out the tensors that differ."
         )
 

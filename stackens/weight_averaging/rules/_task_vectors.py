@@ -157,7 +157,8 @@ class Ties(Rule):
         if self.density == 1 or not row.size:
             return 0.0
         sizes = np.abs(difference(row, origin))
-        n_trimmed = row.size - int(np.ceil(self.density * row.size))
+        share = self.density * row.size * (1 - 1e-12)  # 0.1 * 30 is 3.0000000000000004
+        n_trimmed = row.size - int(np.ceil(share))
         sizes.partition(n_trimmed)
         return float(sizes[n_trimmed])
 

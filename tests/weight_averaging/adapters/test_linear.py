@@ -182,3 +182,12 @@ def test_what_is_no_linear_model_of_its_own_is_refused():
     sparse = fitted(LogisticRegression(), slice(None), CLASSES).sparsify()
     with pytest.raises(TypeError, match="densify"):
         LINEAR.tensors(sparse, sparse)
+
+
+def test_one_intercept_for_all_classes_has_no_order():
+    first, second = halves(LinearSVC(fit_intercept=False), CLASSES)
+    order = np.array([2, 0, 1])
+    other = LINEAR.copy(second)
+    other.classes_, other.coef_ = second.classes_[order], second.coef_[order]
+    expected = mean(first, second)
+    np.testing.assert_array_equal(mean(first, other).coef_, expected.coef_)

@@ -136,3 +136,16 @@ def test_read_only_arrays_are_fine():
 def test_what_holds_no_plain_numbers_is_refused(tensor, message):
     with pytest.raises(TypeError, match=message):
         to_array(tensor)
+
+
+@pytest.mark.parametrize("name", ["float8_e4m3fn", "bfloat16", "float16", "float32"])
+def test_numbers_beyond_the_range_are_no_infinities(name):
+    like = torch.zeros(2, dtype=getattr(torch, name))
+    limit = float(torch.finfo(like.dtype).max)
+    assert (from_array(np.array([limit, -limit]), like=like).double().abs() == limit).all()
+    likes = [like] if name.startswith(("b", "float8")) else [like, like.numpy()]
+    for one in likes:
+        with pytest.raises(ValueError, match=rf"too large for (torch\.)?{name}"):
+            from_array(np.array([1.0, 1.5 * limit]), like=one)
+    if name != "float8_e4m3fn":  # which has no infinity
+        assert from_array(np.array([np.inf, 1.0]), like=like)[0] == torch.inf

@@ -71,9 +71,10 @@ def keras_preserved(preserved):
     from stackens.weight_averaging.alignment._keras import keras_symmetry
     from stackens.weight_averaging.alignment._outputs import keras_outputs
 
-    def prove(model, inputs):
+    def prove(model, inputs, necessary=all):
         arrays = random_arrays(model, np.random.default_rng(0))
-        return preserved(keras_symmetry(model), arrays, keras_outputs(model, inputs))
+        outputs = keras_outputs(model, inputs)
+        return preserved(keras_symmetry(model), arrays, outputs, necessary=necessary)
 
     return prove
 

@@ -151,3 +151,13 @@ def test_computed_tensors_are_written_in_the_units_of_parameters_and_settle_noth
     assert symmetry.units == alone.units
     assert symmetry.signs == alone.signs
     assert {name: symmetry.layout[name] for name in alone.layout} == alone.layout
+
+
+def test_units_that_stand_twice_in_a_run_stay(axes):
+    (factor,) = factors_of(axes.free(3, labelled=True))
+    axes.rigid(((factor,),))
+    values = {"square": Value((((factor, factor),),)), "bias": Value((((factor,),),))}
+    symmetry = collected(axes, values)
+    assert not symmetry.variables
+    assert not symmetry.layout
+    assert "3 x 3" in symmetry.notes[0]

@@ -7,6 +7,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from stackens import weight_averaging as wa
 from stackens.neural import TorchMLPRegressor
 from stackens.weight_averaging.adapters import adapter_of, to_array
 from stackens.weight_averaging.alignment._described import described
@@ -135,3 +136,60 @@ def test_examples_of_another_width_are_refused():
     for wrong in (X[:, :2], X[:0], X[0]):
         with pytest.raises(ValueError, match="rows of 3 features"):
             describe(model, wrong)
+
+
+class Masked(nn.Module):
+    """Some units are left out; a mask says which."""
+
+    def __init__(self, mask):
+        super().__init__()
+        self.first, self.last = nn.Linear(3, 4), nn.Linear(4, 2)
+        self.register_buffer("mask", torch.tensor(mask))
+
+    def forward(self, x):
+        return self.last(torch.tanh(self.first(x) * self.mask))
+
+
+def test_a_buffer_that_all_models_share_stays_as_it_is():
+    models = [Masked([1.0, 0.0, 2.0, 0.5]).double() for _ in range(2)]
+    arrays, other = map(arrays_of, models)
+    known = described(models[0], arrays, torch.tensor(X[:4]), None, others=[other])
+    assert not known.symmetry.variables
+    assert known.symmetry.notes == (
+        "mask: a buffer that all models share, so units that meet it stay",
+    )
+    merged = wa.average(wa.align(models, example=torch.tensor(X[:4])))
+    assert torch.equal(merged.mask, models[0].mask)
+
+
+def test_a_buffer_that_differs_moves_along_and_keeps_its_signs_and_scales():
+    models = [Masked([1.0, 0.0, 2.0, 0.5]).double(), Masked([0.0, 1.0, 2.0, 0.5]).double()]
+    arrays, other = map(arrays_of, models)
+    known = described(models[0], arrays, torch.tensor(X[:4]), None, others=[other])
+    assert known.symmetry.units.keys() == {"first.weight"}
+    assert not known.symmetry.scales
+    (mask,) = known.symmetry.layout["mask"]
+    assert not mask[0].signs
+    assert unchanged(known, models[0], arrays)
+
+
+def test_running_statistics_that_are_equal_move_along():
+    models = [
+        nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.ReLU(), nn.Linear(5, 2))
+        .double()
+        .eval()
+        for _ in range(2)
+    ]
+    for model in models:
+        model[1].running_mean.copy_(torch.arange(5.0))
+    arrays, other = map(arrays_of, models)
+    known = described(models[0], arrays, torch.tensor(X[:4]), None, others=[other])
+    assert list(known.symmetry.units) == ["0.weight"]
+    assert "1.running_mean" in known.symmetry.layout
+
+
+@pytest.mark.filterwarnings("ignore:.*script.*:DeprecationWarning")
+def test_statistics_of_compiled_parts_are_known():
+    model = nn.Sequential(nn.Linear(3, 5), torch.compile(nn.BatchNorm1d(5)), nn.Linear(5, 2))
+    known, _ = describe(model.double().eval(), torch.tensor(X[:4]))
+    assert known.statistics == {"1.running_mean", "1.running_var", "1.num_batches_tracked"}

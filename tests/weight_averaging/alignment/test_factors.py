@@ -1,12 +1,14 @@
 """Runs and factors of axes, and variables that were joined."""
 
 from stackens.weight_averaging.alignment._factors import (
+    Choice,
     Factor,
     Value,
     Variable,
     bounds_of,
     factors_of,
     find,
+    leaves,
     length,
     product_of,
     strides_of,
@@ -43,3 +45,10 @@ def test_powers_multiply_along_the_way_and_stay_when_it_is_shortened():
     for _ in range(2):
         assert [find(variable) for variable in chain[::-1]] == expected[::-1]
     assert all(variable.parent is root for variable in chain[1:])
+
+
+def test_leaves_of_nested_choices():
+    units = [Factor(Variable(3), {}) for _ in range(4)]
+    inner = [Factor(pair[0].variable, {}, 1, Choice(2), pair) for pair in (units[:2], units[2:])]
+    assert leaves(Factor(units[0].variable, {}, 1, Choice(2), tuple(inner))) == units
+    assert leaves(units[0]) == units[:1]

@@ -8,6 +8,7 @@ from stackens.weight_averaging.alignment._symmetry import Units
 torch = pytest.importorskip("torch")
 nn = torch.nn
 
+from stackens.weight_averaging import align  # noqa: E402
 from stackens.weight_averaging.alignment._graph import Graph  # noqa: E402
 from stackens.weight_averaging.alignment._torch import torch_symmetry  # noqa: E402
 
@@ -103,3 +104,32 @@ def test_what_torch_says_of_inputs_that_do_not_fit_is_in_the_error_alone(caplog,
         torch_symmetry(nn.Linear(3, 4), noise(4, 2))
     assert not [record for record in caplog.records if record.levelname != "DEBUG"]
     assert capfd.readouterr().err == ""
+
+
+def test_complex_weights_stay_and_are_named():
+    class Complex(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = nn.Linear(3, 4)
+            self.second = nn.Parameter(torch.randn(4, 2, dtype=torch.cfloat))
+            self.register_buffer("phases", torch.ones(2, dtype=torch.cfloat))
+
+        def forward(self, x):
+            return (torch.tanh(self.first(x)).to(torch.cfloat) @ self.second * self.phases).abs()
+
+    symmetry = torch_symmetry(Complex(), noise(5, 3))
+    assert not symmetry.variables
+    assert symmetry.notes == ("second: complex numbers stay as they are",)
+
+
+def test_a_module_that_is_called_module():
+    class Wrapping(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.module = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+
+        def forward(self, x):
+            return self.module(x)
+
+    aligned = align([Wrapping(), Wrapping()], example=noise(5, 3))
+    assert aligned.report.symmetry.units == {"0.weight": Units(4)}

@@ -167,6 +167,13 @@ def test_keras_models_with_several_inputs_and_outputs(keras):
         np.testing.assert_allclose(y, expected.detach().numpy(), atol=1e-6)
 
 
+def test_keras_models_must_run_on_the_example(keras):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    for wrong in (np.ones((4, 5)), [[1.0, 2.0, 3.0]]):
+        with pytest.raises(ValueError, match=r"must run on the example.*Sequential"):
+            keras_outputs(model, wrong)(tensors(model))
+
+
 def test_keras_on_another_backend_is_explained(keras, monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(RuntimeError, match=r"backend 'jax'.*KERAS_BACKEND"):

@@ -145,3 +145,31 @@ def test_tied_weights_are_one_array(tmp_path):
     arrays = read_checkpoint(tmp_path / "tied.pt")
     assert arrays["a"] is arrays["b"]
     assert arrays["a"] is not arrays["c"]
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "pt", "npz", "compressed.npz", "h5", "gzip.h5"])
+def test_no_flipped_bit_raises_anything_but_what_is_documented(kind, tmp_path):
+    torch, h5py = pytest.importorskip("torch"), pytest.importorskip("h5py")
+    path, arrays = tmp_path / f"model.{kind}", {"w": np.ones((3, 2), np.float32), "b": np.arange(3)}
+    if kind == "safetensors":
+        write_safetensors(path, arrays)
+    elif kind == "pt":
+        torch.save({"model": {n: torch.from_numpy(a) for n, a in arrays.items()}}, path)
+    elif kind.endswith("npz"):
+        (np.savez_compressed if "compressed" in kind else np.savez)(path, **arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                options = {"chunks": array.shape, "compression": "gzip"} if "gzip" in kind else {}
+                file.create_dataset(name, data=array, **options)
+    content, messages = path.read_bytes(), []
+    for place in range(0, len(content), 1 + len(content) // 700):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            read_checkpoint(path)
+        except ValueError as error:
+            messages.append(str(error))
+    assert len(messages) > 20
+    assert all(str(path) in message for message in messages)

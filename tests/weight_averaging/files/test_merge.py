@@ -33,7 +33,12 @@ def test_the_report_says_what_was_written(npz_files, tmp_path):
     [
         ({"newest": "middle"}, r"'newest' parameter must be one of"),
         ({"buffer": "mean"}, r"'buffer' parameter must be one of"),
-        ({"max_shard_bytes": 0}, r"'max_shard_bytes' parameter must be above zero"),
+        ({"max_shard_bytes": 0}, r"'max_shard_bytes' parameter must be a number above zero"),
+        ({"max_shard_bytes": "5GB"}, r"'max_shard_bytes' parameter must be.*'5GB'"),
+        ({"n_jobs": 0}, r"'n_jobs' parameter must be a whole number other than 0"),
+        ({"n_jobs": "2"}, r"'n_jobs' parameter must be.*'2'"),
+        ({"dtype": "int8"}, r"'dtype' parameter must be a floating dtype.*'int8'"),
+        ({"dtype": np.complex64}, r"'dtype' parameter must be a floating dtype"),
         ({"dtype": "float7"}, r"dtype must be one of.*'float7'"),
         ({"weights": [0.5, 0.5]}, r"must have shape \(3,\)"),
         ({"weights": {"nothing": "equal"}}, r"nothing"),
@@ -48,6 +53,11 @@ def test_parameters_are_checked(npz_files, tmp_path, options, message):
 def test_paths_are_a_list(npz_files, tmp_path):
     with pytest.raises(TypeError, match=r"must be a list of paths"):
         wa.average_checkpoints(npz_files[0], tmp_path / "average.npz")
+    for wrong in (None, 3):
+        with pytest.raises(TypeError, match=r"must be a list of paths. Got"):
+            wa.average_checkpoints(wrong, tmp_path / "average.npz")
+        with pytest.raises(TypeError, match=rf"must hold paths. Got {wrong} in it"):
+            wa.average_checkpoints([wrong], tmp_path / "average.npz")
     with pytest.raises(ValueError, match=r"must name checkpoints"):
         wa.average_checkpoints([], tmp_path / "average.npz")
 
@@ -161,3 +171,15 @@ def test_kill_9_in_the_middle(tmp_path, monkeypatch, suffix):
     assert output.read_bytes() == whole.read_bytes()
     assert left(tmp_path) == [f"average{suffix}"]
     assert len(written) == 15 - 7
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_more_checkpoints_than_may_be_open_at_a_time(save, tmp_path):
+    paths = [tmp_path / f"step-{i}.npz" for i in range(60)]
+    for i, path in enumerate(paths):
+        save(path, w=np.full((3, 40_000), i, np.float32), b=np.float32([i]))
+    wa.average_checkpoints(paths, tmp_path / "average.npz", n_jobs=4)
+    with np.load(tmp_path / "average.npz") as average:
+        assert (average["w"] == 29.5).all()
+        assert average["b"] == 29.5
+    assert left(tmp_path) == ["average.npz"]

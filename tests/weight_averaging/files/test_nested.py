@@ -11,6 +11,8 @@ from stackens.weight_averaging.files._sources import InMemory, Tensor
 
 TENSOR = Tensor(DTYPES["F32"], (2,), InMemory(np.zeros(2), "zeros"))
 WEIGHTS = {"layer.weight": TENSOR, "layer.bias": TENSOR}
+NUMBER = Tensor(DTYPES["F32"], (), InMemory(np.zeros(()), "number"))
+BYTES = Tensor(DTYPES["U8"], (9,), InMemory(np.zeros(9, np.uint8), "bytes"))
 OPTIMIZER = {"state": {0: {"exp_avg": TENSOR}}, "param_groups": [{"params": [0]}]}
 PATH = Path("run/last.pt")
 
@@ -24,10 +26,29 @@ PATH = Path("run/last.pt")
         {"model": WEIGHTS, "optim": {"state": {"layer.weight": {"exp_avg": TENSOR}}}},
         {"model": {**WEIGHTS, "_extra_state": None}},
         {"net.work": WEIGHTS},
+        {"model": WEIGHTS, "best_score": NUMBER, "classes": TENSOR, "rng": BYTES},
+        {"model": WEIGHTS, "rng_states": {"torch": BYTES}},
+        {"state_dict": WEIGHTS, "callbacks": {"Best": {"best": NUMBER, "k": {"a.ckpt": NUMBER}}}},
     ],
 )
 def test_the_one_dict_of_tensors_is_found(content):
     assert state_dict_in(content, PATH, None) == WEIGHTS
+
+
+def test_a_model_of_numbers_is_found_where_it_is_alone():
+    assert state_dict_in({"model": {"scale": NUMBER}, "epoch": 3}, PATH, None) == {"scale": NUMBER}
+
+
+def test_extra_state_is_no_model_of_its_own():
+    state = {**WEIGHTS, "layer._extra_state": {"scale": TENSOR}}
+    assert state_dict_in(state, PATH, None) == WEIGHTS
+    assert state_dict_in({"model": state}, PATH, None) == WEIGHTS
+
+
+def test_weights_around_a_dict_of_weights_are_not_passed_over():
+    matrix = Tensor(DTYPES["F32"], (1, 2), InMemory(np.zeros((1, 2)), "matrix"))
+    with pytest.raises(ValueError, match=r"must hold one.*Got 'quantiser', ''"):
+        state_dict_in({"w": matrix, "quantiser": WEIGHTS}, PATH, None)
 
 
 def test_several_are_listed():
@@ -48,5 +69,17 @@ def test_the_key_chooses():
     assert state_dict_in(content, PATH, "ema.model") == other
     assert state_dict_in(content, PATH, "optim") == other
     assert state_dict_in(WEIGHTS, PATH, "") == WEIGHTS
-    with pytest.raises(ValueError, match=r"Got 'ema'. There are 'model', 'ema.model', 'optim'"):
-        state_dict_in(content, PATH, "ema")
+    assert state_dict_in(content, PATH, "ema") == other
+    with pytest.raises(ValueError, match=r"Got 'em'. There are 'model', 'ema.model', 'optim'"):
+        state_dict_in(content, PATH, "em")
+
+
+def test_a_key_with_several_dicts_takes_them_together():
+    parts = {"encoder": WEIGHTS, "decoder": {"w": TENSOR}}
+    together = {
+        "encoder.layer.weight": TENSOR,
+        "encoder.layer.bias": TENSOR,
+        "decoder.w": TENSOR,
+    }
+    assert state_dict_in({**parts, "optim": {"w": TENSOR}}, PATH, "") == together
+    assert state_dict_in({"net": parts, "ema": WEIGHTS}, PATH, "net") == together

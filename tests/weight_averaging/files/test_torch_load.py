@@ -41,6 +41,9 @@ def test_whole_modules_need_trust(tmp_path):
         load_with_torch(path, trusted=False)
     state = load_with_torch(path, trusted=True)
     np.testing.assert_array_equal(np.asarray(state["weight"]), network.weight.detach())
+    torch.save({"epoch": 3, "model": network}, path)
+    state = load_with_torch(path, trusted=True)["model"]
+    np.testing.assert_array_equal(np.asarray(state["weight"]), network.weight.detach())
 
 
 def test_damaged_files_are_refused(tmp_path):
@@ -51,3 +54,10 @@ def test_damaged_files_are_refused(tmp_path):
         pytest.raises(ValueError, match=r"bad.pt must be a file that torch.load can read"),
     ):
         load_with_torch(path, trusted=False)
+
+
+def test_tensors_that_are_not_dense_are_refused(tmp_path):
+    path = tmp_path / "sparse.pt"
+    torch.save({"w": torch.eye(3).to_sparse()}, path)
+    with pytest.raises(ValueError, match=r"sparse.pt must hold dense tensors. Got .*sparse_coo"):
+        load_with_torch(path, trusted=True)

@@ -122,6 +122,9 @@ def test_inputs_are_never_written_to(tmp_path):
         with pytest.raises(ValueError, match=r"must not be one of the inputs"):
             check_output(output, [path], folder=False)
     check_output(tmp_path / "new", [path], folder=False)
+    path.rename(tmp_path / "new.part")  # where the output would be made
+    with pytest.raises(ValueError, match=r"its '.part' neither"):
+        check_output(tmp_path / "new", [tmp_path / "new.part"], folder=False)
 
 
 def test_places_that_cannot_be_written(tmp_path):

@@ -47,13 +47,36 @@ def test_held_out_rows_that_are_given_are_used():
     assert split_arrays(data, validation, 0.2, np.random.default_rng(0))[1] is validation
     loader = [(np.zeros(2), np.zeros(2))]
     assert split_arrays(loader, validation, 0.2, np.random.default_rng(0)) == (loader, validation)
+    table = pd.DataFrame({"a": [1.0, 2.0]}), pd.Series([0, 1])
+    _, (X, y) = split_arrays(data, table, 0.2, np.random.default_rng(0))
+    assert isinstance(X, np.ndarray)
+    assert isinstance(y, np.ndarray)
+
+
+@pytest.mark.parametrize("make", [list, iter, lambda batches: lambda: iter(batches)])
+def test_batches_are_held_out_whole(make):
+    batches = [(np.full(2, i), np.full(2, i)) for i in range(10)]
+    training, held_out = split_arrays(make(batches), None, 0.2, np.random.default_rng(0))
+    assert len(held_out) == 2
+    assert sorted(int(X[0]) for X, _ in [*training, *held_out]) == list(range(10))
+    for _ in range(2):  # epochs
+        assert len(list(Batches(training, 5, LIKE).epoch())) == 8
+
+
+def test_a_generator_is_kept_for_the_next_epochs():
+    data, validation = split_arrays(iter([1, 2]), iter([3]), 0.2, np.random.default_rng(0))
+    assert (data, validation) == ([1, 2], [3])
 
 
 def test_data_that_can_not_be_learnt_from_is_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="ends after one"):
-        split_arrays(iter([]), None, 0.2, rng)
     with pytest.raises(ValueError, match="no 'validation'"):
         split_arrays([(np.zeros(2), np.zeros(2))], None, 0.2, rng)
+    with pytest.raises(TypeError, match="'data' parameter must be a tuple of arrays.*Got ndarray"):
+        split_arrays(np.zeros((3, 2)), None, 0.2, rng)
+    with pytest.raises(TypeError, match="'validation' parameter must be.*Got int"):
+        split_arrays((np.zeros(3),), 5, 0.2, rng)
+    with pytest.raises(ValueError, match="'validation_fraction' parameter must be"):
+        split_arrays((np.zeros(3),), None, 1.5, rng)
     with pytest.raises(ValueError, match=r"same number of rows.*Got \[3, 4\]"):
         split_arrays((np.zeros(3), np.zeros(4)), None, 0.2, rng)

@@ -185,6 +185,28 @@ def test_scores_without_a_gradient_on_linear_models():
     assert -mix.loss == score >= max(m.score(FEATURES[TEST], LABELS[TEST]) for m in fitted)
 
 
+def test_a_score_for_each_row_is_a_score(models):
+    def per_row(model):
+        with torch.no_grad():
+            return (model.eval()(X[TEST]).argmax(1) == Y[TEST]).double().numpy()
+
+    by_row = wa.learn_mixing(models, evaluate=per_row, max_evaluations=20)
+    by_mean = wa.learn_mixing(models, evaluate=lambda m: per_row(m).mean(), max_evaluations=20)
+    np.testing.assert_array_equal(by_row.weights, by_mean.weights)
+
+
+def test_a_loss_that_is_never_finite_is_told(models):
+    with pytest.raises(ValueError, match="'loss' function must give finite numbers"):
+        wa.learn_mixing(models, lambda outputs, y: outputs.mean() * torch.nan, (X, Y), max_epochs=1)
+
+
+def test_gradients_are_had_where_they_are_off(models):
+    expected = learn(models, max_epochs=2)
+    with torch.no_grad():
+        found = learn(models, max_epochs=2)
+    np.testing.assert_array_equal(found.weights, expected.weights)
+
+
 def test_a_network_that_is_not_a_number_is_named(models):
     broken = copy.deepcopy(models[0])
     torch.nn.init.constant_(broken[0].weight, torch.nan)
@@ -202,6 +224,13 @@ def test_a_network_that_is_not_a_number_is_named(models):
         ({"evaluate": len, "bias": True}, "bias=True without a 'loss'"),
         ({"evaluate": len, "start": "middle"}, "'start' parameter must be"),
         ({"evaluate": len, "start": [0.5, 0.5]}, "4 finite weights"),
+        ({"evaluate": lambda model: np.nan, "max_evaluations": 3}, "finite numbers. Got none"),
+        ({"evaluate": len, "max_evaluations": 0}, "'max_evaluations' parameter must be"),
+        ({"evaluate": len, "batch_size": 2.5}, "'batch_size' parameter must be"),
+        ({"evaluate": len, "learning_rate": 0}, "'learning_rate' parameter must be"),
+        ({"evaluate": len, "start": [1, 1, 1, 1]}, "must fit the constraint 'simplex'"),
+        ({"evaluate": len, "start": [2, 0, -1, 0]}, "must fit the constraint 'simplex'"),
+        ({"evaluate": len, "start": [2, 0, 0, 0], "constraint": "bounded"}, "must fit the"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(models, options, message):

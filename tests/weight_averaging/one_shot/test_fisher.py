@@ -138,3 +138,25 @@ def test_matrices_cannot_be_followed():
     statistics = [{n: np.ones(tuple(p.shape)) for n, p in networks[0].named_parameters()}] * 2
     with pytest.raises(ValueError, match="cannot follow"):
         aligned_statistics(statistics, aligned.report)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod."])
+def test_names_may_have_what_wrappers_put_in_front(prefix):
+    class Wrapping(nn.Module):  # its own names begin with "module."
+        def __init__(self):
+            super().__init__()
+            self.module = build()
+
+        def forward(self, x):
+            return self.module(x)
+
+    schema = InputSchema(shape=(2,), low=-1, high=1)
+    for network in (build, Wrapping):
+        sites = []
+        for seed in range(2):
+            state = {f"{prefix}{name}": part for name, part in network().state_dict().items()}
+            information = {name: np.full(part.shape, 1.0 + seed) for name, part in state.items()}
+            sites.append(Site(state, fisher=information, name=str(seed)))
+        merged = one_shot_merge(sites, network, input_schema=schema, steps=2, random_state=0)
+        average = merged.report.frame().loc["naive average"]
+        assert np.isfinite(average["distance"])

@@ -6,7 +6,13 @@ import torch
 from torch import nn
 
 from stackens.weight_averaging.one_shot import Site
-from stackens.weight_averaging.one_shot._networks import build_networks, common_terms
+from stackens.weight_averaging.one_shot._networks import (
+    build_networks,
+    common_terms,
+    narrow,
+    precision_of,
+    widen,
+)
 
 
 class Model(nn.Module):
@@ -152,3 +158,16 @@ def test_a_network_in_place_of_a_function_is_refused_and_left_as_it_is():
         build_networks(sites(), network, 0)
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def test_half_precisions_are_widened_and_given_back():
+    network = Model().to(torch.bfloat16)
+    network.head.double()
+    network.register_buffer("steps", torch.tensor(3))
+    precision = precision_of(network)
+    widen(network)
+    kinds = {name: tensor.dtype for name, tensor in network.state_dict().items()}
+    assert kinds["layer.weight_ih_l0"] == torch.float32
+    assert (kinds["head.weight"], kinds["steps"]) == (torch.float64, torch.int64)
+    narrow(network, precision)
+    assert precision_of(network) == precision

@@ -150,6 +150,17 @@ def test_public_rows_in_place_of_a_schema(skewed):
     assert accuracy(merged).mean() > 0.85
 
 
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_half_precisions_learn_as_single_precision_does(kind, skewed):
+    sites = [
+        Site({name: tensor.to(kind) for name, tensor in site.state.items()}, name=site.name)
+        for site in skewed
+    ]
+    merged = merge(sites, build=lambda: classifier().to(kind))
+    assert {tensor.dtype for tensor in merged.parameters()} == {kind}
+    assert merged.report.curve["distance"].min() < 0.3 * merged.report.curve["distance"].iloc[0]
+
+
 def test_the_seed_decides(skewed):
     states = [merge(skewed, random_state=s, steps=10).state_dict() for s in (0, 0, 1)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

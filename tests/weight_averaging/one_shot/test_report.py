@@ -7,7 +7,7 @@ import pytest
 from stackens.weight_averaging.one_shot import OneShotReport
 
 
-def result(*, scored, task="classification", aligned=True):
+def result(*, scored, task="classification", aligned=True, synthetic=True):
     names = ["north", "south", "ensemble", "naive average", "aligned average", "merged"]
     frame = pd.DataFrame(
         {"agreement": [0.8, 0.7, 1.0, 0.2, 0.5, 0.9], "distance": [0.3, 0.4, 0, 3, 1, 0.1]},
@@ -19,7 +19,7 @@ def result(*, scored, task="classification", aligned=True):
         frame = frame.drop(index="aligned average")
     curve = pd.DataFrame({"step": [0, 10], "distance": [1.0, 0.1]})
     return OneShotReport(
-        frame, curve, np.array([0.5, 0.5]), task, ["north", "south"], "aligned average"
+        frame, curve, np.array([0.5, 0.5]), task, ["north", "south"], "aligned average", synthetic
     )
 
 
@@ -34,6 +34,13 @@ def test_without_scores_the_summary_asks_for_them():
     assert "evaluate=" in text
     assert "aligned 50" not in text
     assert "variance" in text
+
+
+def test_public_rows_are_not_called_synthetic():
+    assert "synthetic" in result(scored=False).summary()
+    text = result(scored=False, synthetic=False).summary()
+    assert "synthetic" not in text
+    assert "public rows" in text
 
 
 def test_the_frame_is_a_copy():

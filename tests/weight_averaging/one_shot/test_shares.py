@@ -50,6 +50,7 @@ def test_equal_and_given_weights_go_before_what_sites_send():
 @pytest.mark.parametrize(
     ("weights", "sites", "form", "message"),
     [
+        (["a", "b"], PLAIN, CLASSES, "must be numbers of at least zero"),
         ([1, 2, 3], PLAIN, CLASSES, r"of shape \(2,\) or \(2, 2\)"),
         ([[1, 2], [3, 4]], PLAIN, NUMBERS, r"of shape \(2,\)\. Got"),
         ([1, -1], PLAIN, CLASSES, "at least zero"),

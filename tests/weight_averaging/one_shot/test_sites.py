@@ -182,3 +182,17 @@ def test_rows_are_one_number():
 def test_one_network_is_not_several_sites():
     with pytest.raises(TypeError, match="Got one network"):
         as_sites(torch.nn.Sequential(torch.nn.Linear(2, 2)))
+
+
+def test_networks_in_other_files_are_not_left_out_silently(tmp_path):
+    save_site(tmp_path / "north.safetensors", {"w": np.zeros(2)})
+    (tmp_path / "readme.txt").write_text("hello")
+    assert len(read_sites(tmp_path)) == 1
+    torch.save({"w": torch.zeros(2)}, tmp_path / "south.pt")
+    with pytest.raises(ValueError, match=r"left out. Got \['south.pt'\]"):
+        read_sites(tmp_path)
+
+
+def test_a_site_is_saved_from_its_network(tmp_path):
+    with pytest.raises(TypeError, match="takes the network itself"):
+        save_site(tmp_path / "north.safetensors", Site({"w": np.zeros(2)}))

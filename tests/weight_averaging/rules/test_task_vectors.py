@@ -229,3 +229,9 @@ def test_bad_drop_rate(drop_rate):
 
 def test_a_drop_rate_next_to_one():
     assert not kept(Dare(1 - 1e-12), size=1000).any()
+
+
+def test_the_kept_share_is_not_one_more_by_rounding():
+    deltas = np.arange(1.0, 31.0)  # 0.1 * 30 is 3.0000000000000004
+    merged = Ties(density=0.1)([deltas], np.ones(1), base=np.zeros(30))
+    assert np.flatnonzero(merged).tolist() == [27, 28, 29]

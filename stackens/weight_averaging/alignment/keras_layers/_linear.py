@@ -21,6 +21,7 @@ __all__ = [
     "dense",
     "depthwise_convolution",
     "embedding",
+    "is_altered",
     "separable_convolution",
     "transposed_convolution",
 ]
@@ -28,7 +29,7 @@ __all__ = [
 
 def dense(net: Network, layer: Any, inputs: list[Signal], shapes: list[Shape]) -> list[Signal]:
     """Kernel of shape (inputs, units)."""
-    if _is_altered(layer):
+    if is_altered(layer):
         return net.unknown(layer, inputs, shapes, "a kernel with LoRA or quantisation")
     out = net.wiring.new(net.name(layer.kernel), layer.units)
     net.tensor(layer.kernel, read_by(net.read(inputs[0], -1)), out)
@@ -38,7 +39,7 @@ def dense(net: Network, layer: Any, inputs: list[Signal], shapes: list[Shape]) -
 
 def embedding(net: Network, layer: Any, inputs: list[Signal], shapes: list[Shape]) -> list[Signal]:
     """Table of shape (tokens, units)."""
-    if _is_altered(layer):
+    if is_altered(layer):
         return net.unknown(layer, inputs, shapes, "a table with LoRA or quantisation")
     net.hold(*inputs)
     out = net.wiring.new(net.name(layer.embeddings), layer.output_dim)
@@ -50,7 +51,7 @@ def convolution(
     net: Network, layer: Any, inputs: list[Signal], shapes: list[Shape]
 ) -> list[Signal]:
     """Kernel of shape (..., inputs of a group, units)."""
-    if _is_altered(layer):
+    if is_altered(layer):
         return net.unknown(layer, inputs, shapes, "a kernel with LoRA or quantisation")
     axis, name = channel_axis(layer, shapes[0]), net.name(layer.kernel)
     parts = net.read(inputs[0], axis)
@@ -134,5 +135,6 @@ def _window(kernel: Any) -> list[tuple[Part, ...]]:
     return [(Part(size),) for size in kernel.shape[:-2]]
 
 
-def _is_altered(layer: Any) -> bool:
+def is_altered(layer: Any) -> bool:
+    """Whether there is more to a layer's kernel than its numbers."""
     return bool(getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "activation",
     "average_pooling",
     "flatten",
+    "indexed",
     "masking",
     "max_pooling",
     "passed_on",
@@ -27,6 +29,9 @@ __all__ = [
     "repeat_vector",
     "reshape",
 ]
+
+
+_OTHERS = (type(None), type(...))  # in an index: a new axis, and all axes that are not named
 
 
 def passed_on(net: Network, layer: Any, inputs: list[Signal], shapes: list[Shape]) -> list[Signal]:
@@ -79,6 +84,32 @@ def permute(net: Network, layer: Any, inputs: list[Signal], shapes: list[Shape])
     if not inputs[0].parts:
         return [Signal(shapes[0])]
     return [Signal(shapes[0], tuple(layer.dims).index(inputs[0].axis) + 1, inputs[0].parts)]
+
+
+def indexed(
+    net: Network, layer: Any, arguments: Mapping[str, Any], shapes: list[Shape]
+) -> list[Signal]:
+    """A part of a value, as in ``x[:, -1]``: all units, or none of them can change."""
+    signal, key = arguments["x"], arguments["key"]
+    key = list(key) if isinstance(key, tuple) else [key]
+    if any(not isinstance(item, (int, slice, *_OTHERS)) or isinstance(item, bool) for item in key):
+        return net.unknown(layer, [signal], shapes, "this index")
+    if ... not in key:
+        key.append(...)
+    there, missing = key.index(...), len(signal.shape) - sum(k not in (None, ...) for k in key)
+    key[there : there + 1] = [slice(None)] * missing
+    before, after = 0, 0
+    for item in key:
+        if before == signal.axis and item is not None:
+            break
+        before += item is not None
+        after += not isinstance(item, int)
+    if not signal.parts:
+        return [Signal(shapes[0])]
+    is_run = isinstance(item, slice) and item.step in (None, 1)
+    if not is_run or shapes[0][after] != signal.shape[signal.axis]:
+        return net.unknown(layer, [signal], shapes, "a choice of units")
+    return [Signal(shapes[0], after, signal.parts)]
 
 
 def repeat_vector(

@@ -92,7 +92,7 @@ def _linear(axes: Axes, call: Call) -> Result:
     return added(axes, result, call["bias"])
 
 
-@rule("matmul", "mm", "bmm", "mv", "dot")
+@rule("matmul", "mm", "bmm", "mv", "dot", "vdot")
 def _matmul(axes: Axes, call: Call) -> Result:
     one = call["self"]
     other = call.get("other") or call.get("mat2") or call.get("vec") or call.get("tensor")
@@ -121,6 +121,15 @@ def _add_product(axes: Axes, call: Call) -> Result:
     }
     one, other = (call[name] for name in pairs[call.name])
     return combined(axes, product(axes, one, other), call["self"])
+
+
+@rule("bilinear")
+def _bilinear(axes: Axes, call: Call) -> Result:
+    """Each output is x A y, with a matrix of its own."""
+    batch = ascii_lowercase[: len(call["input1"].axes) - 1]
+    operands = [call["input1"], call["weight"], call["input2"]]
+    result = contracted(axes, operands, [batch + "I", "OIJ", batch + "J"], batch + "O")
+    return added(axes, result, call["bias"])
 
 
 @rule("einsum")
@@ -167,6 +176,22 @@ def _repeated_heads(axes: Axes, value: Value, query: Value) -> Value:
     heads, copies = value.axes[-3], query.shape[-3] // value.shape[-3]
     repeated = axes.product([heads, axes.free(copies)])
     return Value((*value.axes[:-3], repeated, *value.axes[-2:]))
+
+
+@rule("embedding_bag")
+def _embedding_bag(axes: Axes, call: Call) -> Result:
+    """Sums (mode 0), means (1) or maxima (2) of rows of a table; its other results are places."""
+    table, weights = call["weight"], call["per_sample_weights"]
+    axes.pin(table.axes[0])
+    if weights is not None:
+        entrywise(axes, weights)
+        axes.pin(weights.axes[0])
+    for axis in (*call["indices"].axes, *call["offsets"].axes):
+        axes.pin(axis)
+    bags = Value((axes.pinned(call.shape[0]), table.axes[1]))
+    if call["mode"] == 2:
+        bags = entrywise(axes, bags, scale=False)
+    return (bags, *(axes.constant(shape) for shape in call.shapes[1:]))
 
 
 @rule("embedding")

@@ -16,6 +16,8 @@ from stackens.weight_averaging.alignment._factors import (
 from stackens.weight_averaging.alignment.operators._elementwise import combined, entrywise
 from stackens.weight_averaging.alignment.operators._rules import Call, Result, replaced, rule
 
+__all__ = ["at_choice"]
+
 
 @rule("cat", "concat")
 def _cat(axes: Axes, call: Call) -> Result:
@@ -57,11 +59,10 @@ def _select(axes: Axes, call: Call) -> Result:
 
 
 def _selected(axes: Axes, value: Value, dim: int, index: int) -> Value:
+    if (chosen := at_choice(value, dim, index)) is not None:
+        return chosen
     axis = value.axes[dim]
     factors = factors_of(axis)
-    choice = factors[0].choice if len(axis) == len(factors) == 1 else None
-    if choice is not None and not factors[0].options:
-        return replaced(_chosen(value, choice, [index]), dim)
     axes.fixed(axis)
     if len(axis) == len(factors) == 1 and not axes.settled and not axes.is_pinned(axis):
         axes.divided = find(factors[0].variable)[0].stacked = True
@@ -70,13 +71,21 @@ def _selected(axes: Axes, value: Value, dim: int, index: int) -> Value:
     return replaced(value, dim)
 
 
+def at_choice(value: Value, dim: int, index: int) -> Value | None:
+    """Return what stands at one place of an axis that is a choice; None if it is no such axis."""
+    factors = factors_of(value.axes[dim])
+    if len(factors) != 1 or factors[0].choice is None or factors[0].options:
+        return None
+    return replaced(_chosen(value, factors[0].choice, [index]), dim)
+
+
 def _chosen(value: Value, choice: Choice, indices: list[int]) -> Value:
     """Return a tensor for some values of a choice."""
     smaller = Choice(len(indices))
 
     def taken(factor: Factor) -> Factor:
         if factor.choice is not choice:
-            return factor
+            return factor._replace(options=tuple(map(taken, factor.options)))
         if not factor.options:
             return Factor(Variable(len(indices), pinned=True), {}, 1, smaller)
         options = tuple(factor.options[k] for k in indices)
@@ -144,6 +153,27 @@ def _index(axes: Axes, call: Call) -> Result:
     kept = (*value.axes[: places[0]], *picked.axes, *value.axes[places[-1] + 1 :])
     result = Value(kept)
     return result if result.shape == call.shape else None  # a mask has another number of axes
+
+
+@rule("index_add", "scatter_add")
+def _add_at(axes: Axes, call: Call) -> Result:
+    """Rows are added to those of another tensor, as of neighbours in a graph."""
+    value, index = call["self"], call["index"]
+    source = call["source"] if call.name == "index_add" else call["src"]
+    dim = call["dim"] % len(value.axes)
+    if call.name == "scatter_add":
+        if index.shape != source.shape:
+            return None
+        entrywise(axes, index)
+        for k in (k for k in range(len(value.axes)) if k != dim):
+            axes.move_alike(source.axes[k], index.axes[k])
+    axes.hold(source.axes[dim])
+    axes.pin(value.axes[dim])
+    axes.pin(index.axes[dim % len(index.axes)])
+    value, source = (axes.resolved(replaced(part, dim, ((),))) for part in (value, source))
+    if value.shape != source.shape:
+        return None
+    return replaced(combined(axes, value, source), dim, axes.pinned(call.shape[dim]))
 
 
 @rule("constant_pad_nd", "pad")

@@ -16,6 +16,7 @@ from stackens.weight_averaging.alignment._factors import (
     find,
     length,
 )
+from stackens.weight_averaging.alignment.operators._indexing import at_choice
 from stackens.weight_averaging.alignment.operators._rules import Call, Result, rule
 
 # Of the gates, those that are odd functions whose sign the units carry; and those of which only
@@ -36,24 +37,25 @@ class _Cell:
     label: str
 
 
-@rule(*_N_GATES)
+@rule(*_N_GATES, takes_choices=True)
 def _recurrent(axes: Axes, call: Call) -> Result:
     if "batch_sizes" in call.arguments:
         return None  # packed sequences
     if call["train"] and call["dropout"]:
         return None
-    value, kind = call["input"], call.name
+    value, kind = axes.resolved(call["input"]), call.name
     states = call["hx"] if kind == "lstm" else [call["hx"]]
     for axis in value.axes[:-1]:
         axes.pin(axis)
     directions = 2 if call["bidirectional"] else 1
-    cells = list(_cells(call, directions, len(states) > 1))
+    cells = list(_cells(axes, call, directions))
     below, outputs, hidden, kept = value.axes[-1], [], [], []
     for k, cell in enumerate(cells):
         out, inner = _walk_cell(axes, kind, below, cell)
         for state, axis in zip(states, (out, inner), strict=False):
             if not state.zero:
-                axes.unify(state.axes[-1], axis)
+                own = at_choice(state, 0, k) or state
+                axes.unify(axes.resolved(own).axes[-1], axis)
         hidden.append(out)
         kept.append(inner)
         outputs.append(out)
@@ -61,7 +63,7 @@ def _recurrent(axes: Axes, call: Call) -> Result:
             below = tuple(run for out in outputs for run in out)
             outputs = []
     for state in states:
-        for axis in state.axes[:-1]:
+        for axis in axes.resolved(state, plain=False).axes[:-1]:
             axes.pin(axis)
     result = Value((*(axes.pinned(size) for size in call.shape[:-1]), below))
     last = [_per_cell(axes, hidden, call.shapes[1])]
@@ -85,8 +87,8 @@ def _one_step(axes: Axes, call: Call) -> Result:
     return (result, result) if kind == "lstm" else result
 
 
-def _cells(call: Call, directions: int, is_lstm: bool) -> Iterator[_Cell]:
-    weights = list(call["params"])
+def _cells(axes: Axes, call: Call, directions: int) -> Iterator[_Cell]:
+    weights = [axes.resolved(weight) for weight in call["params"]]
     count = len(weights) // (call["num_layers"] * directions)
     has_biases = call["has_biases"]
     for k in range(0, len(weights), count):

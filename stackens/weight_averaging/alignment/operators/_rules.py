@@ -57,22 +57,28 @@ class Rule:
     ----------
     function : callable ``(axes, call) -> Value, tuple of Value, or None``
     moves_only : bool
-        The operator moves numbers and computes none: its rule understands axes that depend on a
-        choice, zero stays zero, and what it returns may share memory with its first operand.
+        The operator moves numbers and computes none: zero stays zero, and what it returns may share
+        memory with its first operand.
+    takes_choices : bool
+        The rule understands axes that depend on a choice; so do all that only move.
     """
 
     function: Callable[[Axes, Call], Result]
     moves_only: bool
+    takes_choices: bool
 
 
 _RULES: dict[str, Rule] = {}
 
 
-def rule(*names: str, moves_only: bool = False) -> Callable[[Any], Any]:
+def rule(
+    *names: str, moves_only: bool = False, takes_choices: bool = False
+) -> Callable[[Any], Any]:
     """Enter a function as the rule of operators."""
 
     def entered(function: Callable[[Axes, Call], Result]) -> Callable[[Axes, Call], Result]:
-        _RULES.update(dict.fromkeys(names, Rule(function, moves_only)))
+        entry = Rule(function, moves_only, takes_choices or moves_only)
+        _RULES.update(dict.fromkeys(names, entry))
         return function
 
     return entered

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stackens.weight_averaging.alignment._axes import Axes
-from stackens.weight_averaging.alignment._factors import Axis, Value, length
+from stackens.weight_averaging.alignment._factors import (
+    Axis,
+    Choice,
+    Factor,
+    Value,
+    Variable,
+    factors_of,
+    length,
+)
 from stackens.weight_averaging.alignment.operators._rules import (
     Call,
     Result,
@@ -30,8 +38,49 @@ def viewed(axes: Axes, value: Value, shape: Sequence[int]) -> Value:
             else:
                 sizes.append(wanted.pop(0))
                 need *= sizes[-1]
+        if len(taken) == 1 and (chosen := factors_of(taken[0])) and _is_choice(chosen):
+            parts, divided = _choices(chosen[0], sizes)
+            left = [divided(axis) for axis in left]
+            result = [divided(axis) for axis in result] + parts
+            continue
         result += _regrouped(axes, taken, sizes)
     return Value(tuple(result), value.zero)
+
+
+def _is_choice(factors: Sequence[Factor]) -> bool:
+    return len(factors) == 1 and factors[0].choice is not None and not factors[0].options
+
+
+def _choices(factor: Factor, sizes: Sequence[int]) -> tuple[list[Axis], Callable[[Axis], Axis]]:
+    """Return several choices in place of one, as of layer and direction in place of a cell.
+
+    The second is a function that says so of an axis that depends on the choice.
+    """
+    choices = [Choice(size) for size in sizes]
+
+    def nested(options: tuple[Factor, ...], depth: int) -> Factor:
+        if len(options) == 1:
+            return options[0]
+        if sizes[depth] == 1:
+            return nested(options, depth + 1)
+        inner = len(options) // sizes[depth]
+        parts = [options[k : k + inner] for k in range(0, len(options), inner)]
+        found = tuple(nested(part, depth + 1) for part in parts)
+        return Factor(found[0].variable, {}, 1, choices[depth], found)
+
+    def divided(axis: Axis) -> Axis:
+        return tuple(
+            tuple(
+                nested(f.options, 0) if f.choice is factor.choice and f.options else f for f in run
+            )
+            for run in axis
+        )
+
+    axes: list[Axis] = [
+        ((Factor(Variable(size, pinned=True), {}, 1, choice),) if size > 1 else (),)
+        for size, choice in zip(sizes, choices, strict=True)
+    ]
+    return axes, divided
 
 
 def _regrouped(axes: Axes, taken: list[Axis], sizes: list[int]) -> list[Axis]:

@@ -115,3 +115,28 @@ def test_masks_of_inputs_have_no_units(keras_preserved):
     )
     series = np.where(np.arange(6)[:, None] < 4, SERIES, 0.0)
     assert keras_preserved(model, series).units == {"lstm": Units(5)}
+
+
+WHOLE = {
+    "last step": lambda y: y[:, -1],
+    "last step, all units": lambda y: y[:, -1, :],
+    "some steps": lambda y: y[:, 1:4],
+    "a new axis": lambda y: y[:, None, ..., ::1],
+    "one row": lambda y: y[..., 0, :],
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_units_pass_an_index_of_other_axes(name, keras_preserved):
+    inputs = keras.Input((6, 5))
+    outputs = layers.Dense(2)(WHOLE[name](layers.Dense(4)(inputs)))
+    symmetry = keras_preserved(keras.Model(inputs, outputs), SERIES)
+    assert symmetry.units == {"dense": Units(4)}
+
+
+def test_an_index_of_units_holds_them(keras_preserved):
+    inputs = keras.Input((6, 5))
+    outputs = layers.Dense(2)(layers.Dense(4)(inputs)[..., :3])
+    symmetry = keras_preserved(keras.Model(inputs, outputs), SERIES)
+    assert not symmetry.variables
+    assert "a choice of units" in symmetry.notes[0]

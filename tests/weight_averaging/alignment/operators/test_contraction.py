@@ -160,3 +160,33 @@ def test_looking_rows_up(torch_preserved):
     assert symmetry.units["table.weight"].size == 5
     assert symmetry.layout["table.weight"][0][0].units is None
     assert symmetry.signs == {"table.weight sign": "table.weight"}
+
+
+def test_each_output_of_a_bilinear_layer_has_a_matrix(torch_preserved):
+    class Bilinear(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = nn.Linear(3, 4), nn.Linear(3, 5)
+            self.both, self.head = nn.Bilinear(4, 5, 6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            return self.head(self.both(self.one(x).tanh(), self.other(x).relu()).sigmoid())
+
+    x = torch.randn((7, 3), generator=torch.Generator().manual_seed(0))
+    symmetry = torch_preserved(Bilinear(), x)
+    assert sorted(units.size for units in symmetry.units.values()) == [4, 5, 6]
+    assert len(symmetry.signs) == len(symmetry.scales) == 1
+
+
+@pytest.mark.parametrize(("mode", "free"), [("sum", "matrices"), ("max", "scales")])
+def test_bags_of_tokens(mode, free, torch_preserved):
+    class Bags(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.head = nn.EmbeddingBag(9, 4, mode=mode), nn.Linear(4, 2)
+
+        def forward(self, tokens):
+            return self.head(self.table(tokens))
+
+    symmetry = torch_preserved(Bags(), torch.tensor([[1, 2, 8], [3, 0, 5]]))
+    assert len(getattr(symmetry, free)) == 1

@@ -99,3 +99,30 @@ def test_zeros_around_units_are_zeros_in_any_order(between):
 )
 def test_new_tensors(make, expected, between):
     assert between(make) == expected
+
+
+def test_messages_of_neighbours_are_added(torch_preserved):
+    class Graph(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second, self.head = nn.Linear(3, 6), nn.Linear(6, 5), nn.Linear(5, 2)
+
+        def forward(self, x, edges):
+            start, end = edges
+            x = self.first(x).tanh()
+            x = self.second(torch.zeros_like(x).index_add_(0, end, x[start])).relu()
+            places = end[:, None].expand(-1, 5)
+            return self.head(x.new_zeros(4, 5).scatter_add(0, places, x[start]))
+
+    edges = torch.tensor([[0, 1, 2, 3, 1], [1, 2, 3, 0, 0]])
+    x = torch.randn((4, 3), generator=torch.Generator().manual_seed(0))
+    symmetry = torch_preserved(Graph(), x, edges)
+    assert symmetry.notes == ()
+    assert sizes(symmetry) == [5, 6]
+
+
+def test_units_that_are_added_up_stay(between):
+    places = torch.tensor([0, 1, 2, 3, 4, 4])
+    assert between(lambda x: torch.zeros_like(x).index_add(1, places, x)) == set()
+    other = torch.tensor([[0, 1, 2, 3, 3, 1]] * 4)
+    assert between(lambda x: torch.zeros_like(x).scatter_add(0, other, x)) == set()

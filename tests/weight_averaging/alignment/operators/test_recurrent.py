@@ -163,3 +163,46 @@ def test_packed_sequences_are_unknown():
     axes = Axes()
     arguments = {"data": axes.constant((8, 3)), "batch_sizes": axes.constant((4,))}
     assert rule_of("gru").function(axes, Call("gru", arguments, ((8, 5), (1, 2, 5)))) is None
+
+
+STATES = {
+    "layer": (lambda h: h.view(2, 2, -1, 4)[-1].permute(1, 0, 2).flatten(1), 8),
+    "direction": (lambda h: h.view(2, 2, -1, 4)[:, 0].sum(0) + h[1] + h[3], 4),
+    "sum": (lambda h: h.view(2, 2, -1, 4)[1].sum(0) + h[0] + h[1].exp(), 4),
+    "all": (lambda h: h.view(2, 2, -1, 4).permute(2, 0, 1, 3).flatten(1), 16),
+    "all but one": (
+        lambda h: h.view(2, 1, 2, -1, 4)[1:, 0].squeeze(0).transpose(0, 1).flatten(1),
+        8,
+    ),
+}
+CELLS = {"layer": 4, "direction": 1, "sum": 1, "all": 4, "all but one": 4}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_states_seen_by_layer_and_direction(name, torch_preserved):
+    function, width = STATES[name]
+
+    class ByLayer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.GRU(3, 4, 2, batch_first=True, bidirectional=True)
+            self.head = nn.Linear(width, 2)
+
+        def forward(self, x):
+            return self.head(function(self.layer(x)[1]))
+
+    assert len(torch_preserved(ByLayer(), X).units) == CELLS[name]
+
+
+def test_states_handed_to_a_decoder_keep_layers_apart(torch_preserved):
+    class Pair(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = nn.LSTM(3, 4, 2, batch_first=True)
+            self.decoder = nn.LSTM(3, 4, 2, batch_first=True)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.head(self.decoder(x, self.encoder(x)[1])[0])
+
+    assert list(torch_preserved(Pair(), X).units) == ["encoder.l0", "encoder.l1"]
