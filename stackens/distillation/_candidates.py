@@ -7,7 +7,9 @@ from typing import Any
 
 from stackens.distillation.students import Student
 
-__all__ = ["PLAIN_MIX", "Candidate", "Mix", "mixes"]
+__all__ = ["AND", "PLAIN_MIX", "Candidate", "Mix", "mixes"]
+
+AND = " and "  # between kinds of extra rows
 
 _SOFT_WEIGHTS = (1.0, 0.9, 0.5)
 # With extra rows, 0 is the truth for the real rows and the teacher for the others: best where the
@@ -28,7 +30,7 @@ class Mix:
         plain lesson.
     extra : str, default=""
         Extra rows that the teacher labels: ``"unlabeled"`` for those of the user, a way to make
-        rows such as ``"munge"``, or none.
+        rows such as ``"munge"``, both with "and" between them, or none.
     """
 
     soft_weight: float
@@ -95,7 +97,7 @@ def mixes(
     elif augmentation is None:
         extras = ["unlabeled" if unlabeled else ""]
     else:
-        extras = [augmentation]
+        extras = [f"unlabeled{AND}{augmentation}" if unlabeled else augmentation]
     return [Mix(weight, extra) for extra in extras for weight in _weights(soft_weight, extra)]
 
 

@@ -49,10 +49,12 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     augmentation : {"auto", "munge", "spunge", "resample"} or None, default="auto"
         Synthetic rows for the teacher to label. ``"auto"`` tries with and without on rows set
         aside: rows given as ``X_unlabeled``, else on small tables those that munge makes.
+        A kind by name is always made, and added to the rows of ``X_unlabeled``.
     max_bytes, max_latency_us : float or None, default=None
         What the student may take: bytes of the file that :func:`stackens.export.to_numpy` writes
         (of which some 15 kB read rows), and microseconds that it needs for a single raw row on one
-        thread (median over distinct rows). A student that cannot be exported counts as it is.
+        thread (median over distinct rows). A student that cannot be exported counts as it is. The
+        student that is given, fitted on all rows, meets both.
     loss : {"cross_entropy", "squared_logits"}, default="cross_entropy"
         Loss of the soft targets: cross-entropy of probabilities, or the squared error of centred
         logits.

@@ -7,10 +7,11 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from stackens._core._rows import take_rows
@@ -23,7 +24,13 @@ from stackens.distillation._pareto import ParetoFront
 from stackens.distillation._plan import Plan
 from stackens.distillation._results import findings_of, front_of
 from stackens.distillation._search import Search
-from stackens.distillation._trial import Measured, Trial, answers_of, measure_teacher
+from stackens.distillation._trial import (
+    Measured,
+    Trial,
+    answers_of,
+    measure_student,
+    measure_teacher,
+)
 from stackens.distillation.students import FittedStudent
 from stackens.distillation.teachers import (
     FittedTeacher,
@@ -103,9 +110,7 @@ def distil(inputs: Inputs, teacher: Teacher, plan: Plan) -> Distillation:
             f"{len(split[0]):,} rows, {len(split[1]):,} are set aside"
         )
         with clock.stage("teacher", words), warnings.catch_warnings():
-            if (
-                len(splits) > 1
-            ):  # a class that is rare in all rows is spoken of when they are fitted
+            if len(splits) > 1:  # a rare class is spoken of when all rows are fitted
                 warnings.simplefilter("ignore", RareClassWarning)
             trial, fitted = _trial(inputs, split, teacher, known, plan)
         trials.append(trial)
@@ -119,20 +124,12 @@ def distil(inputs: Inputs, teacher: Teacher, plan: Plan) -> Distillation:
         plan.verbose,
     )
     with clock.stage("students", "Students learn"):
-        distilled, plain = _searched(search, plan)
-    taken = {
-        name: search.frame([c.name for c in tried], search.evaluate([c.name for c in tried]))
-        for name, tried in ((DISTILLED, distilled), (PLAIN, plain))
-    }
-    best = {name: search.candidates[plan.rule(frame)] for name, frame in taken.items()}
+        kinds = _searched(search, plan)
+        _take(search, kinds, plan)
     final, lessons = _final_lessons(inputs, teacher, known, splits, trials, teachers, plan, clock)
-    cost, model = Measured(np.nan, np.nan, np.nan), teachers[0].model
-    if model is not None:
-        cost = measure_teacher(model, trials[0].X_test)
-    findings = findings_of(search, taken, best, teachers[0], cost, plan)
-    with clock.stage("students", "The student learns from all rows"):
-        candidate = best[findings.chosen]
-        student = _fitted(candidate, lessons, plan)
+    cost = _teacher_cost(teachers[0], trials[0].X_test)
+    settled = _settled(search, kinds, lessons, teachers[0], cost, plan, clock)
+    findings, candidate, student = settled.findings, settled.candidate, settled.student
     n_extra = len(lessons.extra(candidate.mix.extra).soft) if candidate.mix.extra else 0
     asked = {id(fitted): fitted for fitted in [*teachers, final]}.values()
     findings = replace(
@@ -145,7 +142,7 @@ def distil(inputs: Inputs, teacher: Teacher, plan: Plan) -> Distillation:
         teacher_calls=sum(fitted.n_calls for fitted in asked),
         teacher_rows=sum(fitted.rows_labelled for fitted in asked),
     )
-    pareto = front_of(search, taken, best, findings, cost, plan)
+    pareto = front_of(search, settled.frames, settled.best, findings, cost, plan)
     return Distillation(student, final, findings, pareto)
 
 
@@ -208,14 +205,15 @@ def _where_known(splits: list[Split], soft: np.ndarray) -> list[Split]:
     return kept
 
 
-def _searched(search: Search, plan: Plan) -> tuple[list[Candidate], list[Candidate]]:
+def _searched(search: Search, plan: Plan) -> dict[str, list[Candidate]]:
     """Try mixes on one size, sizes with the best mix, then mixes and settings of the size taken.
 
     Plain students are tried in the same sizes and settings.
 
     Returns
     -------
-    distilled, plain : list of Candidate
+    dict of str to list of Candidate
+        The distilled and the plain ones.
     """
     tried: dict[str, Candidate] = {}
 
@@ -242,9 +240,71 @@ def _searched(search: Search, plan: Plan) -> tuple[list[Candidate], list[Candida
     distilled = list(tried.values())
     plain = list({c.recipe.label: Candidate(c.recipe, PLAIN_MIX) for c in distilled}.values())
     search.run(plain)
-    for name, of_kind in ((DISTILLED, distilled), (PLAIN, plain)):
-        search.add_taken(name, [candidate.name for candidate in of_kind], plan.rule)
-    return distilled, plain
+    return {DISTILLED: distilled, PLAIN: plain}
+
+
+def _take(search: Search, kinds: dict[str, list[Candidate]], plan: Plan) -> None:
+    """Add the answers of whatever is taken of each kind."""
+    for name, candidates in kinds.items():
+        search.add_taken(name, [candidate.name for candidate in candidates], plan.rules[name])
+
+
+def _teacher_cost(teacher: FittedTeacher, X: Any) -> Measured:
+    """Measure a teacher, or find what was measured before where there is a cache."""
+
+    def measured() -> tuple[float, ...]:
+        model = teacher.model
+        nothing = Measured(np.nan, np.nan, np.nan)
+        return astuple(nothing if model is None else measure_teacher(model, X))
+
+    return Measured(*teacher.kept("cost", 3, measured))
+
+
+@dataclass(frozen=True, eq=False)
+class _Settled:
+    """Which student it is, and why."""
+
+    frames: dict[str, pd.DataFrame]
+    best: dict[str, Candidate]
+    findings: Findings
+    candidate: Candidate
+    student: FittedStudent
+
+
+def _settled(
+    search: Search,
+    kinds: dict[str, list[Candidate]],
+    lessons: Lessons,
+    teacher: FittedTeacher,
+    teacher_cost: Measured,
+    plan: Plan,
+    clock: _Clock,
+) -> _Settled:
+    """Fit the student that is taken on all rows.
+
+    There it may be larger than on a part of them. With a budget it is measured again, and what
+    is taken is looked for anew, until that is a student which was measured so.
+    """
+    first, fitted = search.trials[0], dict[str, FittedStudent]()
+    best: dict[str, Candidate] = {}
+    while True:
+        frames, before = {}, best
+        for name, tried in kinds.items():
+            names = [candidate.name for candidate in tried]
+            frames[name] = search.frame(names, search.evaluate(names))
+        best = {name: search.candidates[plan.rules[name](frame)] for name, frame in frames.items()}
+        if before and best != before:
+            _take(search, kinds, plan)
+        findings = findings_of(search, frames, best, teacher, teacher_cost, plan)
+        candidate = best[findings.chosen]
+        if candidate.name not in fitted:
+            with clock.stage("students", "The student learns from all rows"):
+                fitted[candidate.name] = _fitted(candidate, lessons, plan)
+            if plan.has_budget:
+                student = fitted[candidate.name]
+                first.measured[candidate.name] = measure_student(student, first.X_test)
+                continue
+        return _Settled(frames, best, findings, candidate, fitted[candidate.name])
 
 
 def _final_lessons(
@@ -291,6 +351,11 @@ def _without_evaluation(
     candidate = Candidate(plan.recipes[0], plan.mixes[0])
     with clock.stage("students", "The student learns"):
         student = _fitted(candidate, lessons, plan)
+    if plan.has_budget:
+        cost = measure_student(student, take_rows(inputs.X, np.arange(min(len(inputs), 1_000))))
+        plan.rule(
+            pd.DataFrame({"score": 0.0, **asdict(cost), "bytes": cost.n_bytes}, [student.label])
+        )
     findings = Findings(
         scoring=plan.scoring,
         task=inputs.task,

@@ -5,27 +5,28 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import assert_all_finite, get_tags
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from stackens._core._rows import n_rows
-from stackens._core._sklearn import Interval, StrOptions, check_sample_weight, fit_context
+from stackens._core._rows import check_columns, check_same_rows, n_rows
+from stackens._core._sklearn import Interval, StrOptions, fit_context
 from stackens._core._task import Task, infer_task
 from stackens.distillation._candidates import mixes
 from stackens.distillation._distil import Distillation, distil
 from stackens.distillation._findings import PLAIN, verdict
-from stackens.distillation._given_rows import given_array, given_rows
+from stackens.distillation._given_rows import given_array, given_mask, given_rows, given_unlabeled
 from stackens.distillation._inputs import Inputs
 from stackens.distillation._lesson import Loss
 from stackens.distillation._plan import Plan
 from stackens.distillation._report import DistillationReport
-from stackens.distillation.extra_rows import collect_unlabeled
-from stackens.distillation.extra_rows._make_rows import METHODS
+from stackens.distillation.extra_rows._make_rows import METHODS, check_table
 from stackens.distillation.students import FittedStudent, resolve_student
+from stackens.distillation.students._tabular import dense_table
 from stackens.distillation.teachers import (
     EnsembleTeacher,
     TeachingOptions,
@@ -36,7 +37,7 @@ from stackens.evaluation import Scoring, listed_cv
 from stackens.exceptions import DistillationWarning
 from stackens.export.program import Graph
 from stackens.export.readers import Method, Table, read_response
-from stackens.out_of_fold import CrossFit, as_seed
+from stackens.out_of_fold import CrossFit, as_seed, checked_groups, checked_weights
 
 __all__ = ["Distilled"]
 
@@ -67,7 +68,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
         "scoring": [None, str, callable],
         "guard": ["boolean"],
         "max_unlabeled": [Interval(Integral, 1, None, closed="left")],
-        "cache": "no_validation",  # type: ignore[dict-item]
+        "cache": [None, str, PathLike],
         "cache_key": [None, str],
         "n_jobs": [None, Integral],
         "random_state": ["random_state"],
@@ -144,7 +145,8 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             Group of each row; a group never stands on both sides of any split.
         X_unlabeled : like X, or iterable of chunks like X, or None, default=None
             More rows, for the teacher to label. Chunks, such as those of a file larger than
-            memory, are read once; a uniform sample of at most `max_unlabeled` rows is kept.
+            memory, are read once; a uniform sample of at most `max_unlabeled` rows is kept. Those
+            that X has as well are left out, since the teacher knows their answers.
         teacher_targets : array-like of shape (n_samples, n_outputs) or (n_samples,), default=None
             What the teacher says of the rows: probabilities in the order of the sorted classes
             (one column is that of the second class), or values. The teacher is then never called.
@@ -170,15 +172,9 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             classification=is_classifier(self),
             output=self.teacher_output,
         )
-        unlabeled = None
-        if X_unlabeled is not None:
-            unlabeled = collect_unlabeled(
-                X_unlabeled,
-                X,
-                self.max_unlabeled,
-                random_state=as_seed(self.random_state),
-                verbose=self.verbose,
-            )
+        unlabeled = given_unlabeled(
+            X_unlabeled, X, self.max_unlabeled, as_seed(self.random_state), self.verbose
+        )
         plan = self._plan(inputs, unlabeled, self.outer)
         return self._adopt(distil(inputs, teacher, plan))
 
@@ -201,8 +197,13 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
         self : object
         """
         self._validate_params()
+        if not isinstance(cross_fit, CrossFit):
+            raise TypeError(
+                f"fit_from needs a CrossFit. Got {type(cross_fit).__name__}. Pass the result of "
+                "stackens.cross_fit, or call fit."
+            )
         table = cross_fit.out_of_fold
-        if table.features is None or table.y is None:
+        if table.features is None or table.y is None or not table.n_samples:
             raise ValueError(
                 "fit_from needs a cross-fit with its training rows. Got one without them. Pass "
                 "the result of stackens.cross_fit itself."
@@ -229,7 +230,9 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
         seen: Any,
     ) -> Inputs:
         """Check what was given, and learn names and classes."""
+        check_columns(X)
         validate_data(self, X, y, skip_check_array=True)
+        check_same_rows(X=X, y=y, sample_weight=sample_weight, groups=groups)
         task, y = infer_task(y, classification=is_classifier(self))
         if task.kind == "multilabel":
             raise ValueError(
@@ -237,22 +240,12 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
                 f"(multilabel-indicator) with {task.n_outputs} columns. Distil each label by "
                 "itself, with sklearn.multioutput.MultiOutputClassifier."
             )
-        check_consistent_length(X, y, sample_weight, groups)
+        sample_weight = checked_weights(sample_weight, n_rows(X))
         if sample_weight is not None:
-            sample_weight = check_sample_weight(
-                sample_weight, np.empty((n_rows(X), 1)), ensure_non_negative=True
-            ).astype(np.float64)
-        if seen is not None:
-            seen = np.asarray(seen)
-            if seen.shape != (n_rows(X),) or seen.dtype != bool:
-                raise ValueError(
-                    "seen_by_teacher must be a mask with True for each row that the teacher was "
-                    f"trained on. Got {seen.dtype} values of shape {seen.shape} for {n_rows(X)} "
-                    "rows. Pass a boolean array."
-                )
+            sample_weight = sample_weight.astype(np.float64)
         if is_classifier(self):
             self.classes_ = task.classes
-        groups = None if groups is None else np.asarray(groups)
+        groups = checked_groups(groups)
         return Inputs(
             X,
             y,
@@ -262,7 +255,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             sample_weight,
             groups,
             listed_cv(self.cv, X, y, groups),
-            seen,
+            given_mask(seen, n_rows(X)),
             None if targets is None else given_array(targets),
         )
 
@@ -279,13 +272,19 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             weight = _SOFT_WEIGHT
         if augmentation == "auto" and (outer is None or inputs.targets is not None):
             augmentation = None  # nothing to choose by, or nobody to label other rows
+        for recipe in recipes:
+            if recipe.reads_tables:
+                dense_table(inputs.X, f"Student {recipe.label!r}")
+        if augmentation in METHODS:
+            check_table(inputs.X)
+        shape = getattr(inputs.X, "shape", ())
         return Plan(
             recipes=recipes,
             mixes=mixes(
                 weight,
                 augmentation,
                 unlabeled=unlabeled is not None,
-                tabular=np.ndim(inputs.X) == 2 and not hasattr(inputs.X, "tocsr"),
+                tabular=len(shape) == 2 and not hasattr(inputs.X, "tocsr"),
                 classification=is_classifier(self),
                 n_samples=len(inputs),
             ),

@@ -2,25 +2,56 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from stackens._core._rows import as_features
+from stackens._core._rows import as_features, is_frame, n_rows
+from stackens.distillation.extra_rows import collect_unlabeled, without_known_rows
+from stackens.exceptions import DistillationWarning
 
-__all__ = ["given_array", "given_rows"]
+__all__ = ["given_array", "given_mask", "given_rows", "given_unlabeled"]
 
 
 def given_rows(X: Any) -> Any:
-    """Return rows whose parts can be taken: tensors and sets of tensors become arrays."""
+    """Return rows whose parts can be taken: tensors, sets of tensors and Arrow tables are read.
+
+    Raises
+    ------
+    TypeError
+        If X yields rows in an order of its own, as a DataLoader does.
+    """
     if hasattr(X, "detach"):
-        X = X.detach().cpu().numpy()
-    elif hasattr(X, "__getitem__") and hasattr(X, "__len__") and _holds_tensors(X):
-        X = np.stack([given_array(row[0] if isinstance(row, tuple | list) else row) for row in X])
+        X = given_array(X)
+    elif _is_dataset(X) or _holds_tensors(X):
+        rows = (X[i] for i in range(len(X)))  # some datasets end nowhere when iterated over
+        X = np.stack([given_array(r[0] if isinstance(r, tuple | list) else r) for r in rows])
+    elif hasattr(X, "to_pandas") and not is_frame(X):
+        X = X.to_pandas()
     return as_features(X)
 
 
+def _is_dataset(X: Any) -> bool:
+    """Whether X is a map-style dataset of torch, whose rows may come with their labels."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    data = torch.utils.data
+    if isinstance(X, data.DataLoader | data.IterableDataset):
+        raise TypeError(
+            "X must hold its rows in the order of y. Got a "
+            f"{type(X).__name__}, which may give them in any order. Pass the dataset itself, such "
+            "as loader.dataset, or an array."
+        )
+    return isinstance(X, data.Dataset)
+
+
 def _holds_tensors(X: Any) -> bool:
+    if not (hasattr(X, "__getitem__") and hasattr(X, "__len__")) or isinstance(X, Mapping):
+        return False
     if hasattr(X, "shape") or hasattr(X, "columns") or not len(X):
         return False
     first = X[0]
@@ -30,4 +61,41 @@ def _holds_tensors(X: Any) -> bool:
 
 def given_array(values: Any) -> np.ndarray:
     """Return an array of whatever has values, tensors on any device included."""
-    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if not hasattr(values, "detach"):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    # numpy has no bfloat16
+    return np.asarray(values.float() if str(values.dtype) == "torch.bfloat16" else values)
+
+
+def given_mask(seen: Any, n_samples: int) -> np.ndarray | None:
+    """Return the mask of the rows that a teacher was trained on, checked."""
+    if seen is None:
+        return None
+    seen = np.asarray(seen)
+    if seen.shape != (n_samples,) or seen.dtype != bool:
+        raise ValueError(
+            "seen_by_teacher must be a mask with True for each row that the teacher was trained "
+            f"on. Got {seen.dtype} values of shape {seen.shape} for {n_samples} rows. Pass a "
+            "boolean array."
+        )
+    return seen
+
+
+def given_unlabeled(
+    source: Any, X: Any, max_rows: int, random_state: int | None, verbose: int
+) -> Any:
+    """Return rows without a label as `X` has its rows, without those of `X`; None without any."""
+    if source is None:
+        return None
+    rows = collect_unlabeled(source, X, max_rows, random_state=random_state, verbose=verbose)
+    rows = without_known_rows(rows, X)
+    if n_rows(rows):
+        return rows
+    warnings.warn(
+        "All rows of X_unlabeled stand in X as well, where the teacher knows their answers, so "
+        "none is used. Pass other rows, or leave X_unlabeled out.",
+        DistillationWarning,
+        stacklevel=3,
+    )
+    return None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stackens._core._rows import n_rows
-from stackens.distillation._candidates import Mix
+from stackens.distillation._candidates import AND, Mix
 from stackens.distillation._inputs import Inputs
 from stackens.distillation._lesson import Lesson, Loss
 from stackens.distillation.extra_rows import join_rows, keep_near, make_rows
@@ -87,6 +87,11 @@ class Lessons:
 
     def extra(self, kind: str) -> TaughtRows:
         """Return the extra rows of a kind, labelled by the teacher."""
+        if AND in kind:
+            parts = [self.extra(part) for part in kind.split(AND)]
+            return TaughtRows(
+                join_rows([part.X for part in parts]), np.concatenate([p.soft for p in parts])
+            )
         if kind not in self.extras:
             X = self.unlabeled if kind == "unlabeled" else self._made(kind)
             # a table of few levels may have no other rows than the real ones

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from stackens.displays import ParetoDisplay
 from stackens.evaluation import Scoring, as_bytes, as_number, as_seconds, decimals
 
-__all__ = ["ParetoFront", "best_within", "pareto_mask", "smallest_within_one_se"]
+__all__ = ["ParetoFront", "best_within", "pareto_mask", "smallest_within_one_se", "within_budget"]
 
 _COSTS = ["one_row_us", "bytes"]
 _COLUMNS = ["kind", "family", "score", "score_se", "one_row_us", "one_row_p99_us", "bytes"]
@@ -89,7 +89,11 @@ def smallest_within_one_se(frame: pd.DataFrame) -> str:
 
 
 def best_within(
-    frame: pd.DataFrame, *, max_latency_us: float | None = None, max_bytes: float | None = None
+    frame: pd.DataFrame,
+    *,
+    max_latency_us: float | None = None,
+    max_bytes: float | None = None,
+    or_nearest: bool = False,
 ) -> str:
     """Return the candidate with the best score within a budget.
 
@@ -101,6 +105,8 @@ def best_within(
         Microseconds for a single row (median); None for any.
     max_bytes : float or None, default=None
         Bytes; None for any.
+    or_nearest : bool, default=False
+        Whether the one that exceeds the budget least will do if none meets it.
 
     Returns
     -------
@@ -114,12 +120,33 @@ def best_within(
         they need. Also if no candidate has a score.
     """
     frame = _scored(frame)
-    limits = dict(zip(_COSTS, (max_latency_us, max_bytes), strict=True))
-    budget = pd.Series({cost: limit for cost, limit in limits.items() if limit is not None})
-    within = frame[(frame[budget.index] <= budget).all(axis=1)]
+    within = frame[within_budget(frame, max_latency_us, max_bytes)]
     if within.empty:
-        raise ValueError(_no_candidate(frame, budget))
+        budget = _budget(max_latency_us, max_bytes)
+        nearest = _by_excess(frame, budget)
+        if not or_nearest:
+            raise ValueError(_no_candidate(nearest, budget))
+        return str(nearest.index[0])
     return str(_by(within, score=False, bytes=True, one_row_us=True).index[0])
+
+
+def within_budget(
+    frame: pd.DataFrame, max_latency_us: float | None, max_bytes: float | None
+) -> pd.Series:
+    """Return which candidates meet a budget; those whose cost is not known do not."""
+    budget = _budget(max_latency_us, max_bytes)
+    return (frame[budget.index] <= budget).all(axis=1)
+
+
+def _budget(max_latency_us: float | None, max_bytes: float | None) -> pd.Series:
+    limits = dict(zip(_COSTS, (max_latency_us, max_bytes), strict=True))
+    return pd.Series({cost: limit for cost, limit in limits.items() if limit is not None})
+
+
+def _by_excess(frame: pd.DataFrame, budget: pd.Series) -> pd.DataFrame:
+    """Sort candidates by how far they exceed a budget, those of unknown cost last."""
+    excess = (frame[budget.index] / budget).max(axis=1, skipna=False)
+    return frame.loc[excess.sort_values(kind="stable").index]
 
 
 def _scored(frame: pd.DataFrame) -> pd.DataFrame:
@@ -141,8 +168,7 @@ def _by(frame: pd.DataFrame, **ascending: bool) -> pd.DataFrame:
 
 def _no_candidate(frame: pd.DataFrame, budget: pd.Series) -> str:
     """Return the message for a budget that nothing meets: what comes nearest and what it needs."""
-    excess = (frame[budget.index] / budget).max(axis=1, skipna=False)
-    nearest = frame.loc[excess.sort_values(kind="stable").index[:_NEAREST]]
+    nearest = frame[:_NEAREST]
     said = ", ".join(
         f"{label!r} ({as_seconds(1e-6 * row['one_row_us'])}, {as_bytes(row['bytes'])})"
         for label, row in nearest.iterrows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from stackens._core._task import Task
 from stackens.evaluation import Answers, RowScores, Scoring
 
-__all__ = ["pinball_losses", "pinball_scoring"]
+__all__ = ["PinballScorer", "pinball_losses", "pinball_scoring"]
 
 
 def pinball_losses(values: np.ndarray, target: np.ndarray, levels: Sequence[float]) -> np.ndarray:
@@ -37,16 +38,39 @@ def pinball_losses(values: np.ndarray, target: np.ndarray, levels: Sequence[floa
 
 def pinball_scoring(levels: Sequence[float]) -> Scoring:
     """Return the negative pinball loss as a scoring."""
+    levels = tuple(levels)
+    return Scoring("neg_pinball_loss", PinballScorer(levels), rows=_PinballRows(levels))
 
-    def rows(answers: Answers, target: Any, task: Task, weights: Any) -> RowScores:
-        del task, weights
-        losses = pinball_losses(answers.values, target, levels)
-        return RowScores(losses[:, None], lambda means: -means.mean(axis=-1))
 
-    def scorer(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+# Objects rather than closures, so that reports can be pickled and saved.
+
+
+@dataclass(frozen=True)
+class PinballScorer:
+    """The negative pinball loss of an estimator, the mean over levels, as scikit-learn's scorers.
+
+    Parameters
+    ----------
+    levels : tuple of float
+    """
+
+    levels: tuple[float, ...]
+
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the score; greater is better."""
         target = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
         values = np.asarray(estimator.predict(X)).reshape(len(y), -1)
-        losses = pinball_losses(values, np.broadcast_to(target, values.shape), levels)
+        losses = pinball_losses(values, np.broadcast_to(target, values.shape), self.levels)
         return -float(np.average(losses, weights=sample_weight))
 
-    return Scoring("neg_pinball_loss", scorer, rows=rows)
+
+@dataclass(frozen=True)
+class _PinballRows:
+    """The same as means over rows."""
+
+    levels: tuple[float, ...]
+
+    def __call__(self, answers: Answers, target: Any, task: Task, weights: Any) -> RowScores:
+        del task, weights
+        losses = pinball_losses(answers.values, target, self.levels)
+        return RowScores(losses[:, None], lambda means: -means.mean(axis=-1))

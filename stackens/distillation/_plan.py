@@ -9,8 +9,13 @@ from typing import Any
 import pandas as pd
 
 from stackens.distillation._candidates import Mix
+from stackens.distillation._findings import DISTILLED, PLAIN
 from stackens.distillation._lesson import Loss
-from stackens.distillation._pareto import best_within, smallest_within_one_se
+from stackens.distillation._pareto import (
+    best_within,
+    smallest_within_one_se,
+    within_budget,
+)
 from stackens.distillation._search import Rule
 from stackens.distillation.students import Student
 from stackens.distillation.teachers import TeachingOptions
@@ -68,12 +73,27 @@ class Plan:
 
     @property
     def rule(self) -> Rule:
-        """Which of several candidates is taken, by a frame of their scores and costs."""
+        """Which of several distilled students is taken, by a frame of their scores and costs."""
+        return self._rule(or_nearest=False)
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rule of each kind: a plain student may exceed the budget if no plain one meets it."""
+        return {DISTILLED: self.rule, PLAIN: self._rule(or_nearest=True)}
+
+    def _rule(self, *, or_nearest: bool) -> Rule:
         if self.has_budget:
             return partial(
-                best_within, max_latency_us=self.max_latency_us, max_bytes=self.max_bytes
+                best_within,
+                max_latency_us=self.max_latency_us,
+                max_bytes=self.max_bytes,
+                or_nearest=or_nearest,
             )
         return smallest_within_one_se if len(self.recipes) > 1 else _best
+
+    def meets_budget(self, frame: pd.DataFrame) -> pd.Series:
+        """Return which candidates meet the budget."""
+        return within_budget(frame, self.max_latency_us, self.max_bytes)
 
 
 def _best(frame: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ from stackens._core._sklearn import Interval
 from stackens._core._task import Task
 from stackens.distillation._distilled import Distilled
 from stackens.distillation._lesson import Loss
-from stackens.distillation._pinball import pinball_scoring
+from stackens.distillation._pinball import PinballScorer, pinball_scoring
 from stackens.evaluation import Scoring, resolve_scoring
 
 __all__ = ["DistilledRegressor"]
@@ -50,10 +50,12 @@ class DistilledRegressor(RegressorMixin, Distilled):
     augmentation : {"auto", "munge", "spunge", "resample"} or None, default="auto"
         Synthetic rows for the teacher to label. ``"auto"`` tries with and without on rows set
         aside: rows given as ``X_unlabeled``, else on small tables those that resample makes.
+        A kind by name is always made, and added to the rows of ``X_unlabeled``.
     max_bytes, max_latency_us : float or None, default=None
         What the student may take: bytes of the file that :func:`stackens.export.to_numpy` writes
         (of which some 15 kB read rows), and microseconds that it needs for a single raw row on one
-        thread (median over distinct rows). A student that cannot be exported counts as it is.
+        thread (median over distinct rows). A student that cannot be exported counts as it is. The
+        student that is given, fitted on all rows, meets both.
     quantiles : float, sequence of float or None, default=None
         Levels between 0 and 1 that the teacher predicts. The student learns the teacher's
         quantiles by the squared error, the true values by the pinball loss, and is scored by it.
@@ -191,8 +193,14 @@ class DistilledRegressor(RegressorMixin, Distilled):
     def _levels(self) -> tuple[float, ...]:
         if self.quantiles is None:
             return ()
-        levels = tuple(float(level) for level in np.atleast_1d(np.asarray(self.quantiles)))
-        if not levels or not all(0.0 < level < 1.0 for level in levels):
+        given = np.atleast_1d(np.asarray(self.quantiles))
+        levels = tuple(given.tolist())
+        if (
+            given.ndim != 1
+            or given.dtype.kind not in "fiu"
+            or not levels
+            or not all(0.0 < level < 1.0 for level in levels)
+        ):
             raise ValueError(
                 "The 'quantiles' parameter of DistilledRegressor must hold levels between 0 and "
                 f"1. Got {self.quantiles!r} instead. Use 0.9 or (0.1, 0.5, 0.9)."
@@ -221,3 +229,22 @@ class DistilledRegressor(RegressorMixin, Distilled):
         if self._levels and self.scoring is None:
             return pinball_scoring(self._levels)
         return resolve_scoring(self.scoring, task, {})
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R² of the student; with quantiles their mean pinball loss, negative.
+
+        Parameters
+        ----------
+        X : like the X of fit
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            True values.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+
+        Returns
+        -------
+        float
+            Greater is better.
+        """
+        if self._levels:
+            return PinballScorer(self._levels)(self, X, y, sample_weight)
+        return super().score(X, y, sample_weight)

@@ -17,6 +17,7 @@ from stackens.evaluation import differences
 
 __all__ = ["findings_of", "front_of"]
 
+_PLAIN_TOO_LARGE = "no plain student meets the budget; the nearest is the one compared with"
 _COSTS = ["one_row_us", "one_row_p99_us", "bytes"]
 
 
@@ -61,8 +62,9 @@ def findings_of(
         rows[name] = row
     gap, gap_se = map(float, against_plain.loc[TEACHER, ["difference", "se"]])
     gain, gain_se = map(float, against_plain.loc[DISTILLED, ["difference", "se"]])
+    plain_fits = bool(plan.meets_budget(taken[PLAIN]).loc[best[PLAIN].name])
     # nor is a student worth its teacher that scores below the plain one
-    guarded = plan.guard and (gain < 0 or not is_clear(gap, gap_se))
+    guarded = plan.guard and plain_fits and (gain < 0 or not is_clear(gap, gap_se))
     candidate = best[PLAIN if guarded else DISTILLED]
     mix = best[DISTILLED].mix
     return Findings(
@@ -85,6 +87,7 @@ def findings_of(
         augmentation=mix.extra or None,
         teacher_temperature=teacher.temperature_,
         budget=_budget_words(plan),
+        notes=() if plain_fits else (_PLAIN_TOO_LARGE,),
     )
 
 

@@ -31,7 +31,7 @@ def test_real_rows_come_before_synthetic_ones():
     assert words(1.0, classification=False) == resampled
     assert words(1.0, unlabeled=True) == ["soft weight 1", "soft weight 1, unlabeled rows"]
     assert words(1.0, None, unlabeled=True) == ["soft weight 1, unlabeled rows"]
-    assert words(1.0, "spunge", unlabeled=True) == ["soft weight 1, spunge rows"]
+    assert words(1.0, "spunge", unlabeled=True) == ["soft weight 1, unlabeled and spunge rows"]
 
 
 def test_no_rows_are_made_of_many_rows_or_of_what_has_no_columns():

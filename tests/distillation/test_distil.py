@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.tree import DecisionTreeRegressor
 
 import stackens as se
+from stackens.distillation import _distil, _trial
+from stackens.distillation._trial import Measured, measure_student
+from stackens.distillation.students import TreeStudent
 
 X, Y = make_classification(300, 4, random_state=0)
 ROWS = np.column_stack([X, np.arange(300.0)])  # the last column tells rows apart
@@ -86,3 +91,71 @@ def test_rows_that_were_seen_are_not_set_aside():
         se.DistilledClassifier(teacher, outer=0.4, **given).fit(
             ROWS, Y, seen_by_teacher=np.arange(300) != 7
         )
+
+
+def test_the_final_student_meets_the_budget_even_where_it_outgrows_it():
+    y = X[:, 0] + np.sin(9 * X[:, 1])
+    teacher = RandomForestRegressor(20, random_state=0)
+    small, large = (DecisionTreeRegressor(max_depth=k, random_state=0) for k in (2, None))
+
+    def fitted(student, **budget):
+        settings = {"outer": 0.5, "augmentation": None, "guard": False, "random_state": 0}
+        return se.DistilledRegressor(teacher, student=student, **settings, **budget).fit(X, y)
+
+    alone = fitted(large)
+    on_half = alone.report_.frame()["bytes"]["distilled student"]
+    on_all = measure_student(alone.student_, X).n_bytes
+    limit = (on_half + on_all) / 2
+    assert on_half < limit < on_all
+    found = fitted([small, large], max_bytes=limit)
+    assert measure_student(found.student_, X).n_bytes <= limit
+    assert found.report_.frame()["bytes"]["distilled student"] <= limit
+    with pytest.raises(ValueError, match="No student meets"):
+        fitted(large, max_bytes=limit)
+
+
+def test_no_plain_student_within_the_budget_leaves_the_distilled_one():
+    sizes = {"distilled": 1.0, "plain": 3.0}
+
+    def measured(student, X):
+        kind = "plain" if student.path == "hard labels" else "distilled"
+        return Measured(1.0, 1.0, sizes[kind])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_trial, "measure_student", measured)
+        patch.setattr(_distil, "measure_student", measured)
+        found = distilled(max_bytes=2, guard=True, student=TreeStudent()).fit(ROWS, Y)
+        assert found.report_.findings.chosen == "distilled student"
+        assert "no plain student meets the budget" in str(found.report_)
+        sizes["distilled"] = 3.0
+        with pytest.raises(ValueError, match="No student meets max_bytes=2"):
+            distilled(max_bytes=2, student=TreeStudent()).fit(ROWS, Y)
+
+
+def test_a_run_that_goes_on_from_its_cache_fits_no_teacher(fits, tmp_path):
+    first = distilled(outer=3, cache=tmp_path).fit(ROWS, Y)
+    assert len(fits) == 4 * 4
+    fits.clear()
+    again = distilled(outer=3, cache=tmp_path).fit(ROWS, Y)
+    assert not fits
+    costs = ["one_row_us", "one_row_p99_us", "bytes"]
+    teachers = [found.report_.frame().loc["teacher", costs] for found in (first, again)]
+    assert teachers[0].equals(teachers[1])
+    np.testing.assert_array_equal(first.predict_proba(ROWS), again.predict_proba(ROWS))
+
+
+def test_a_budget_holds_without_rows_set_aside():
+    assert distilled(outer=None, max_bytes=1e9).fit(ROWS, Y).predict(ROWS).shape == (300,)
+    with pytest.raises(ValueError, match="No student meets max_bytes=10"):
+        distilled(outer=None, max_bytes=10).fit(ROWS, Y)
+
+
+def test_tables_of_a_few_rows_are_set_aside_in_fewer_folds():
+    rows, y = ROWS[:6], np.arange(6) % 2
+    found = distilled(cv=2, scoring="accuracy").fit(rows, y)
+    assert found.report_.findings.n_outer == 3
+
+
+def test_a_cross_fit_is_needed_to_fit_from_one():
+    with pytest.raises(TypeError, match="Got list"):
+        distilled().fit_from([1])

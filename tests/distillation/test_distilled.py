@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.exceptions import NotFittedError
@@ -13,6 +14,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 
 import stackens as se
+from stackens.exceptions import DistillationWarning
 from stackens.export._program_of import program_of
 from stackens.export.program import evaluate
 from tests.export.exported import assert_exported, mixed_table
@@ -144,3 +146,55 @@ def test_an_export_refuses_missing_values_where_the_student_does():
         frame = pd.DataFrame(X, columns=list("abcd")) if takes is None else takes
         model = se.DistilledClassifier(teacher, student="tree", **QUICK).fit(frame, Y)
         assert program_of(model).refused is None
+
+
+def test_polars_frames_of_columns_without_a_common_type():
+    frame, labels = mixed_table("binary", 120)[:2]
+    teacher = make_pipeline(se.TabularEncoder(), DecisionTreeClassifier())
+    student = se.DistilledClassifier(teacher, student="tree", **SETTINGS)
+    student.fit(pl.from_pandas(frame), labels)
+    assert student.predict(pl.from_pandas(frame)).shape == (120,)
+
+
+def test_what_cannot_work_is_told_before_the_teacher_learns(tmp_path):
+    class Never(LogisticRegression):
+        def fit(self, X, y, sample_weight=None):
+            raise AssertionError("it learns")
+
+    def fit(X, **changes):
+        settings = {k: changes.pop(k) for k in ("student", "augmentation", "cache") if k in changes}
+        student = se.DistilledClassifier(Never(), **{"student": "tree", **settings})
+        return student.fit(X, Y, **changes)
+
+    file = tmp_path / "file"
+    file.write_text("")
+    own = DecisionTreeClassifier()
+    repeated = pd.DataFrame(X, columns=list("aabc"))
+    with pytest.raises(TypeError, match="needs a dense table"):
+        fit(sparse.csr_matrix(X))
+    with pytest.raises(TypeError, match="Rows can be made"):
+        fit(sparse.csr_matrix(X), student=own, augmentation="munge")
+    with pytest.raises(ValueError, match="needs a table of rows"):
+        fit(X.reshape(200, 2, 2), student=["linear", own])
+    with pytest.raises(ValueError, match="must have different names"):
+        fit(repeated)
+    with pytest.raises(ValueError, match="same number of rows"):
+        fit(X, groups=[1, 2])
+    with pytest.raises(ValueError, match="Got 199 missing ones"):
+        fit(X, groups=[1.0] + [None] * 199)
+    with pytest.raises(ValueError, match="at least two groups"):
+        fit(X, groups=np.zeros(200))
+    with pytest.raises(ValueError, match="can be written to"):
+        fit(X, cache=file)
+    with pytest.raises(ValueError, match="'cache' parameter"):
+        fit(X, cache=3)
+
+
+def test_unlabeled_rows_that_have_a_label_are_left_out():
+    more = np.vstack([X[:50], X[:20] + 1.0])
+    student = se.DistilledClassifier(LogisticRegression(), student="tree", **SETTINGS)
+    student.fit(X, Y, X_unlabeled=more)
+    assert student.report_.findings.n_extra_rows == 20
+    with pytest.warns(DistillationWarning, match="All rows of X_unlabeled stand in X"):
+        student.fit(X, Y, X_unlabeled=X)
+    assert student.report_.findings.n_extra_rows == 0

@@ -26,3 +26,41 @@ def test_tensors_and_sets_of_tensors_become_arrays():
 def test_tensors_that_need_gradients_are_arrays_too():
     assert given_array(torch.ones(2, requires_grad=True)).tolist() == [1.0, 1.0]
     assert given_array([1, 2]).tolist() == [1, 2]
+
+
+class Images(torch.utils.data.Dataset):
+    """Rows of numpy arrays with labels, and no end when iterated over."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return np.full((2, 2), i % 3, dtype=np.float32), i % 2
+
+
+def test_datasets_of_arrays_with_labels_give_their_arrays():
+    np.testing.assert_array_equal(given_rows(Images())[:, 0, 0], [0, 1, 2])
+
+
+def test_loaders_are_refused_as_they_may_shuffle():
+    loader = torch.utils.data.DataLoader(Images(), batch_size=2, shuffle=True)
+    with pytest.raises(TypeError, match=r"in the order of y. Got a DataLoader.*loader.dataset"):
+        given_rows(loader)
+
+
+def test_half_precisions_that_numpy_lacks():
+    rows = torch.tensor([[1.5, 2.0]], dtype=torch.bfloat16)
+    assert given_rows(rows).tolist() == [[1.5, 2.0]]
+
+
+def test_arrow_tables_become_frames():
+    arrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": [1.0, 2.0], "day": pd.to_datetime(["2020-01-01", "2020-01-02"])})
+    found = given_rows(arrow.Table.from_pandas(frame))
+    assert list(found.columns) == ["a", "day"]
+    assert len(found) == 2
+
+
+def test_dicts_are_no_rows():
+    with pytest.raises(ValueError, match="2D array"):
+        given_rows({"a": [1, 2]})

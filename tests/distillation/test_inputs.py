@@ -93,3 +93,20 @@ def test_rows_to_stop_by():
 def test_few_groups_do_not_take_all_rows_to_stop_by(n_groups):
     mask = inputs(200, groups=np.arange(200) % n_groups).stopping_rows(0)
     assert 0 < mask.mean() < 0.3
+
+
+@pytest.mark.parametrize("n_groups", [2, 4, 5, 6, 9])
+def test_rows_to_stop_by_are_whole_groups_of_however_many_there_are(n_groups):
+    groups = np.arange(240) % n_groups
+    mask = inputs(240, groups=groups).stopping_rows(0)
+    assert 0 < mask.sum() < 240
+    if n_groups >= 4:
+        assert not set(groups[mask]) & set(groups[~mask])
+
+
+@pytest.mark.parametrize("n", [25_000, 300_000])
+def test_one_hold_out_of_a_large_table_is_at_least_a_group(n):
+    groups = np.arange(n) % 3
+    ((train, test),) = inputs(n, groups=groups).outer_splits("auto", 0)
+    assert not set(groups[train]) & set(groups[test])
+    assert len(train) + len(test) == n

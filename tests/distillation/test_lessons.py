@@ -61,6 +61,16 @@ def test_extra_rows_are_labelled_once_and_never_stopped_by():
     assert lesson.stopping[-2:].tolist() == [False, False]
 
 
+def test_made_rows_come_after_those_of_the_user():
+    unlabeled = pd.DataFrame({"a": [500, 501], "b": [True, False]})
+    made, label = lessons(unlabeled=unlabeled)
+    alone, both = made.extra("unlabeled"), made.extra("unlabeled and munge")
+    assert both.X["a"].tolist()[:2] == [500, 501]
+    assert len(both.soft) == len(both.X) == 2 + len(made.extra("munge").soft)
+    np.testing.assert_array_equal(both.soft[:2], alone.soft)
+    assert len(label.asked) == 3  # nothing is labelled twice
+
+
 def test_rows_are_made_near_the_real_ones_in_their_types():
     made, label = lessons()
     lesson = made.lesson(Mix(1.0, "munge"), stops_early=False)

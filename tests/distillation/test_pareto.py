@@ -106,6 +106,12 @@ def test_the_best_within_a_budget(budget, taken):
     assert best_within(students(), **budget) == taken
 
 
+def test_the_nearest_to_a_budget_that_nothing_meets():
+    assert best_within(students(), max_bytes=1, or_nearest=True) == "tree"
+    assert best_within(students(), max_bytes=19_999, or_nearest=True) == "tree"
+    assert best_within(students(), max_latency_us=59.9, or_nearest=True) == "small"
+
+
 def test_of_equal_scores_the_smallest_is_taken():
     assert best_within(students().assign(score=0.5)) == "tree"
 

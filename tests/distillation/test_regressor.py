@@ -1,10 +1,13 @@
 """DistilledRegressor: one target, several, and quantiles."""
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_linnerud
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import QuantileRegressor, Ridge
+from sklearn.metrics import mean_pinball_loss
 from sklearn.tree import DecisionTreeRegressor
 
 import stackens as se
@@ -67,10 +70,14 @@ def test_several_quantiles_of_a_function(student):
     values = found.predict(X)
     assert values.shape == (len(X), 3)
     assert (np.diff(values.mean(axis=0)) > 10).all()
+    losses = [mean_pinball_loss(Y, values[:, i], alpha=q) for i, q in enumerate(levels)]
+    assert found.score(X, Y) == pytest.approx(-np.mean(losses))
+    again = pickle.loads(pickle.dumps(found.report_))
+    assert again.summary() == found.report_.summary()
 
 
 def test_bad_quantiles():
-    for bad in (1.5, (0.1, 1.0), []):
+    for bad in (1.5, (0.1, 1.0), [], [0.1, "a"], [[0.1, 0.9]]):
         with pytest.raises(ValueError, match="'quantiles' parameter"):
             distilled(quantiles=bad).fit(X, Y)
     with pytest.raises(ValueError, match="one target"):
@@ -80,3 +87,13 @@ def test_bad_quantiles():
 def test_classifiers_are_refused():
     with pytest.raises((ValueError, TypeError), match="values"):
         distilled(se.StackedClassifier([("ridge", Ridge())])).fit(X, Y)
+
+
+def test_a_student_of_quantiles_can_be_saved(tmp_path):
+    teacher = [
+        GradientBoostingRegressor(loss="quantile", alpha=q, n_estimators=9, random_state=0)
+        for q in (0.2, 0.8)
+    ]
+    found = distilled(teacher, quantiles=(0.2, 0.8), student="tree").fit(X, Y)
+    se.save(found, tmp_path / "student.zip")
+    np.testing.assert_array_equal(se.load(tmp_path / "student.zip").predict(X), found.predict(X))

@@ -36,8 +36,8 @@ def collect_unlabeled(
     Parameters
     ----------
     source : as `like`, or an iterable of chunks like it
-        A table, or chunks: a generator, ``pd.read_csv(..., chunksize=...)``, the batches of a
-        ``pyarrow`` dataset, a list of DataFrames. Tables, and whatever else has a shape and can be
+        A table, or chunks: a generator, ``pd.read_csv(..., chunksize=...)``, a ``pyarrow`` dataset
+        or its batches, a list of DataFrames. Tables, and whatever else has a shape and can be
         sliced, such as a data set in an HDF5 file, are read slice by slice. The source is read
         once, to its end.
     like : array, sparse matrix, tensor, pandas or polars DataFrame, or list
@@ -142,14 +142,21 @@ class _Reservoir:
 
 def _chunks(source: Any, like: Any) -> Iterator[tuple[str, Any]]:
     """Yield pieces of the source, each with what to call it in an error."""
+    if hasattr(source, "collect") and not hasattr(source, "shape"):
+        raise TypeError(
+            f"X_unlabeled must hold its rows in memory or give chunks that do. Got a "
+            f"{type(source).__name__}. Pass X_unlabeled.collect(), or its batches one by one."
+        )
     if is_table(source, like):
         yield from (("X_unlabeled", rows) for rows in _slices(source))
     elif hasattr(source, "shape") and hasattr(source, "__getitem__"):
         yield from (("X_unlabeled", np.asarray(rows)) for rows in _slices(source))
+    elif hasattr(source, "to_batches"):  # a data set of pyarrow, in files of any size
+        yield from _chunks(source.to_batches(), like)
     elif isinstance(source, str | bytes | dict) or not hasattr(source, "__iter__"):
-        kind = "DataFrame" if is_frame(like) else "array"
+        kind = "a DataFrame" if is_frame(like) else "an array"
         raise TypeError(
-            f"X_unlabeled must be a {kind} like X or an iterable of such chunks. Got "
+            f"X_unlabeled must be {kind} like X or an iterable of such chunks. Got "
             f"{type(source).__name__}. Read a file with, for example, "
             "pd.read_csv(path, chunksize=100_000)."
         )

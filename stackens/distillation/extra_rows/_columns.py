@@ -197,6 +197,7 @@ def _whole_scale(raw: np.ndarray) -> _Scale:
     """Count steps from the smallest value; None where values are not whole."""
     given = raw.dtype
     if raw.dtype.kind == "f":
+        raw = raw.astype(np.float64)  # which can hold the bound
         if not (np.all(np.abs(raw) < EXACT) and np.all(raw == np.rint(raw))):
             return None
         raw = raw.astype(np.int64)

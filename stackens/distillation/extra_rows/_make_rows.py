@@ -19,7 +19,7 @@ from stackens.distillation.extra_rows._resample import resample
 from stackens.distillation.extra_rows._source_table import SourceTable, bounded_sample
 from stackens.distillation.extra_rows._spunge import spunge
 
-__all__ = ["make_rows"]
+__all__ = ["check_table", "make_rows"]
 
 ROUNDS = 8  # of making rows anew for those that turned out to be copies of others
 METHODS: dict[str, Callable[..., Any]] = {"munge": munge, "resample": resample, "spunge": spunge}
@@ -101,7 +101,7 @@ def make_rows(
         )
         return sys.modules["torch"].as_tensor(made, device=X.device)
     rows = as_features(X)
-    _check_table(rows)
+    check_table(rows)
     rng = np.random.default_rng(random_state)
     table = SourceTable(bounded_sample(rows, rng))
     made = take_rows(table.X, np.arange(0))
@@ -123,7 +123,8 @@ def _without_copies(made: Any, table: SourceTable) -> Any:
     return take_rows(made, np.flatnonzero(~seen))
 
 
-def _check_table(X: Any) -> None:
+def check_table(X: Any) -> None:
+    """Raise unless new rows can be made from X."""
     if sparse.issparse(X):
         raise TypeError(
             f"Rows can be made from DataFrames and dense arrays. Got a sparse {X.format} matrix. "

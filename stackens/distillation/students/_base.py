@@ -29,10 +29,13 @@ class Student(ABC):
         Name that users choose the kind by (a class attribute).
     stops_early : bool
         Whether ``lesson.stopping`` rows are held back (a class attribute).
+    reads_tables : bool
+        Whether it learns from dense tables only (a class attribute).
     """
 
     family: ClassVar[str]
     stops_early: ClassVar[bool] = False
+    reads_tables: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -69,6 +69,7 @@ class LightGBMStudent(Student):
     """
 
     family: ClassVar[str] = "lightgbm"
+    reads_tables: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
 
     n_trees: int = 100

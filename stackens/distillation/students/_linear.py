@@ -63,6 +63,7 @@ class LinearStudent(Student):
     """
 
     family: ClassVar[str] = "linear"
+    reads_tables: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
 
     alpha: float | None = None

@@ -100,6 +100,7 @@ n_jobs
     n_jobs: int | None = None
 
     family: ClassVar[str] = "mlp"
+    reads_tables: ClassVar[bool] = True
     stops_early: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -69,6 +69,7 @@ class TreeStudent(Student):
     """
 
     family: ClassVar[str] = "tree"
+    reads_tables: ClassVar[bool] = True
 
     max_depth: int = 6
     min_leaf_weight: float = 5

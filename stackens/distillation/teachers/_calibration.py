@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -67,7 +67,8 @@ def fitted_calibration(
     """Learn a calibration from raw values of rows that the model did not see.
 
     Probabilities get a temperature (Guo et al. 2017), binary margins a sigmoid (Platt 1999) and
-    others a temperature; 0/1 votes of models without either stay as they are.
+    others a temperature. So do the 0/1 votes of models without either, as probabilities: then the
+    class voted for has the share of votes that are right.
 
     Trees and neighbours say 0 where they saw no example. One row of the truth there costs the
     log loss as much as dozens of wrong guesses, and a temperature that repaired it would flatten
@@ -87,8 +88,8 @@ def fitted_calibration(
     sample_weight : ndarray of shape (n_samples,) or None, default=None
         A weight of 2 counts as two rows.
     calibrate : bool, default=True
-        Without it probabilities stay as they are. Margins are no probabilities, and get theirs
-        in any case.
+        Without it probabilities and votes stay as they are. Margins are no probabilities, and
+        get theirs in any case.
 
     References
     ----------
@@ -106,13 +107,13 @@ def fitted_calibration(
         spread = values.std(axis=1)
         scale = float(np.sqrt(weights @ spread**2 / max(weights.sum(), 1.0))) or 1.0
         return Calibration(response, scale / inverse_temperature(values / scale, codes, weights))
-    if response != "predict_proba" or not calibrate or not len(weights):
+    if not calibrate or not len(weights):
         return Calibration(response)
     floor = 1.0 / (weights.sum() + values.shape[1])
     floored = _with_temperature(values, codes, weights, floor)
     if _log_loss(floored(values), codes, weights) <= _log_loss(values, codes, weights):
-        return floored
-    return _with_temperature(values, codes, weights, floor=0.0)
+        return replace(floored, response=response)
+    return replace(_with_temperature(values, codes, weights, floor=0.0), response=response)
 
 
 def _with_temperature(

@@ -241,6 +241,8 @@ def remark_on(model: Model) -> str:
         return ""
     if response == "decision_function":
         return ", margins turned into probabilities"
+    if model.calibration.temperature is not None:
+        return ", votes turned into probabilities"
     return ", one-hot (the teacher has no probabilities)"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sklearn.base import clone
@@ -17,6 +19,7 @@ from stackens.distillation.teachers._cross_fitted import (
 )
 from stackens.distillation.teachers._model import AskedModel, Model
 from stackens.distillation.teachers._teacher import TeacherRows, TeachingOptions
+from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold import choose_response, model_error, seeded_clone, weight_params
 
 __all__ = ["EstimatorTeacher", "QuantileTeacher"]
@@ -46,7 +49,19 @@ class EstimatorTeacher(CrossFittedTeacher):
 
     def teach(self, rows: TeacherRows, options: TeachingOptions) -> Taught:
         if options.soft_targets == "auto":
-            return super().teach(rows, options)
+            given = _parts_as_given(self.estimator)
+            if not given:
+                return super().teach(rows, options)
+            warnings.warn(
+                f"Parts of the teacher are fitted already and stay as they are: {given}. If they "
+                "saw any of these rows, its labels and its score look better than they are. Pass "
+                "models that can be fitted again, or accept such labels with "
+                "soft_targets='in_sample'.",
+                LeakageWarning,
+                stacklevel=3,
+            )
+            taught = super().teach(rows, options)
+            return replace(taught, source=f"{taught.source}, {', '.join(given)} as given")
         # Labels of the rows that it was fitted on need one fit and no folds.
         model = seeded_clone(_NAME, self.estimator, options.random_state)
         known, y = infer_task(rows.y, classification=rows.task.is_classification)
@@ -67,6 +82,16 @@ class EstimatorTeacher(CrossFittedTeacher):
         return in_sample(
             Model(ask, known, rows.task, rows.width, calibration, len(rows)), rows, options
         )
+
+
+def _parts_as_given(estimator: Any) -> list[str]:
+    """Return the names of models inside an estimator that are not fitted with it."""
+    parts = estimator.get_params(deep=True).items() if hasattr(estimator, "get_params") else ()
+    return [
+        name
+        for name, part in parts
+        if hasattr(part, "predict") and hasattr(part, "__sklearn_clone__") and clone(part) is part
+    ]
 
 
 class QuantileTeacher(CrossFittedTeacher):

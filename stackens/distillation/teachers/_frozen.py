@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from stackens._core._losses import looks_like_probabilities, softmax
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
+from stackens.distillation._given_rows import given_mask
 from stackens.distillation.teachers._calibration import Calibration, fitted_calibration
 from stackens.distillation.teachers._cross_fitted import remark_on, temperature_of
 from stackens.distillation.teachers._label_store import LabelStore, hash_of_teacher
@@ -101,12 +102,7 @@ class FrozenTeacher(Teacher):
                 stacklevel=3,
             )
             return np.ones(len(rows), dtype=bool)
-        seen = np.asarray(rows.seen)
-        if seen.shape != (len(rows),) or seen.dtype != bool:
-            raise ValueError(
-                "seen_by_teacher must be a mask with one entry for each row. Got "
-                f"{seen.dtype} of shape {seen.shape} for {len(rows)} rows. Pass an array of bool."
-            )
+        seen = cast(np.ndarray, given_mask(rows.seen, len(rows)))
         if seen.all():
             raise ValueError(
                 "The teacher must have rows to label that it has not seen. Got seen_by_teacher "
@@ -123,17 +119,21 @@ class FrozenTeacher(Teacher):
         asked: np.ndarray,
         options: TeachingOptions,
     ) -> Calibration:
-        """Learn a temperature from rows it has not seen; margins are calibrated in any case."""
+        """Learn a temperature from rows it has not seen; margins are calibrated in any case.
+
+        So are votes: of rows that it may have seen they are too sure, but less than 0 and 1.
+        """
         if not rows.task.has_classes:
             return model.calibration
         weights = None if rows.sample_weight is None else rows.sample_weight[asked]
+        response = model.calibration.response
         honest = rows.seen is not None and options.soft_targets == "auto"
         return fitted_calibration(
             values,
-            model.calibration.response,
+            response,
             rows.task.encode(rows.y)[asked],
             weights,
-            calibrate=options.calibrate and honest,
+            calibrate=options.calibrate and (honest or response == "predict"),
         )
 
     def _model(self, rows: TeacherRows) -> Model:

@@ -31,7 +31,13 @@ class GivenTeacher(Teacher):
                 "A student needs a teacher or soft targets. Got neither. Pass a model as teacher, "
                 "or teacher_targets= of shape (n_samples, n_outputs)."
             )
-        given = np.asarray(rows.targets, dtype=np.float64)
+        try:
+            given = np.asarray(rows.targets, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"teacher_targets must be numbers. Got {np.asarray(rows.targets).dtype} values "
+                f"({error}). Pass probabilities, or values for regression."
+            ) from error
         given = given[:, None] if given.ndim == 1 else given
         if given.ndim != 2 or len(given) != len(rows):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import tempfile
@@ -29,11 +30,24 @@ class LabelStore:
     Parameters
     ----------
     folder : path
-        It is made when the first labels are stored.
+        It is made where it does not exist.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be written to: better now than when there are labels to store.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            raise ValueError(
+                f"A cache of labels needs a folder that can be written to. Got {str(folder)!r} "
+                f"({error}). Pass another path, or cache=None."
+            ) from error
 
     def key(self, kind: str, **parts: Any) -> str:
         """Return the name of what is made from these parts.
@@ -86,7 +100,6 @@ class LabelStore:
 
     def put(self, key: str, **arrays: Any) -> None:
         """Store arrays under a key; a run that is killed leaves the whole file or none."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -111,7 +124,10 @@ def hash_of_teacher(teacher: Any, cache_key: str | None) -> str:
     if cache_key is not None:
         return f"key: {cache_key}"
     try:
-        if isinstance(teacher, types.FunctionType | types.BuiltinFunctionType):
+        function = teacher
+        while isinstance(function, functools.partial):
+            function = function.func
+        if isinstance(function, types.FunctionType | types.BuiltinFunctionType):
             raise TypeError("the code of a function is not part of its pickle")
         return str(joblib.hash(_plain(teacher)))
     except Exception as error:  # whatever pickling raises, of objects of any library

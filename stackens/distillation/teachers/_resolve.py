@@ -113,6 +113,9 @@ def _is_fitted_here(teacher: Any) -> bool:
         return False
     try:
         last = final_step(teacher)
+        prefit = isinstance(getattr(last, "cv", None), str) and last.cv == "prefit"
+        if prefit and not isinstance(last, OutOfFoldEnsemble):  # a clone loses its fitted models
+            return False
         return clone(teacher) is not teacher and clone(last) is not last
     except (TypeError, RuntimeError):  # no parameters, or a constructor that changes them
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from os import PathLike
@@ -16,6 +16,8 @@ from stackens._core._rows import n_rows
 from stackens._core._task import Task
 from stackens.distillation.teachers._labelling import Labelling
 from stackens.distillation.teachers._model import Model
+from stackens.exceptions import BaseModelError
+from stackens.out_of_fold import model_error
 
 __all__ = ["FittedTeacher", "Teacher", "TeacherRows", "TeachingOptions"]
 
@@ -206,13 +208,24 @@ class FittedTeacher:
         return self._labelling.label(self._ask, X, self.n_outputs)
 
     def _ask(self, X: Any) -> np.ndarray:
-        if self.model is None:
+        model = self.model
+        if model is None:
             raise ValueError(
                 "Soft targets given as numbers cannot label other rows. Got rows to label without "
                 "a teacher. Pass the teacher itself or a function that predicts, or do without "
                 "extra rows."
             )
-        return self.model(X)
+        try:
+            values = model.ask(X)
+        except BaseModelError:
+            raise
+        except Exception as error:  # the models are the user's, and may fail in any way
+            raise model_error(
+                "The teacher failed on rows that it was to label",
+                error,
+                "Give it, as X_unlabeled too, rows like those it learnt from.",
+            ) from error
+        return model.finished(values, n_rows(X))
 
     @property
     def model(self) -> Model | None:
@@ -225,6 +238,18 @@ class FittedTeacher:
             self._model = self._model()
             self.seconds += time.perf_counter() - start
         return self._model
+
+    def kept(self, name: str, n: int, make: Callable[[], Sequence[float]]) -> list[float]:
+        """Return n numbers about this teacher, made now or, where there is a cache, once."""
+        store = self._labelling.store
+        if store is None:
+            return list(make())
+        key = store.key(name, teacher=self._labelling.key)
+        found = store.get(key, numbers=(n,))
+        if found is None:
+            found = {"numbers": np.asarray(make(), dtype=np.float64)}
+            store.put(key, **found)
+        return found["numbers"].tolist()
 
     @property
     def n_calls(self) -> int:

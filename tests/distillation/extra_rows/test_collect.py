@@ -173,6 +173,18 @@ def test_what_cannot_be_read(source):
         collect_unlabeled(source, LIKE)
 
 
+def test_lazy_frames_are_to_be_collected():
+    with pytest.raises(TypeError, match=r"X_unlabeled.collect\(\)"):
+        collect_unlabeled(pl.from_pandas(LIKE).lazy(), LIKE)
+
+
+def test_data_sets_of_arrow(tmp_path):
+    dataset = pytest.importorskip("pyarrow.dataset")
+    LIKE.to_parquet(tmp_path / "one.parquet")
+    LIKE.to_parquet(tmp_path / "two.parquet")
+    assert collect_unlabeled(dataset.dataset(tmp_path), LIKE)["k"].tolist() == list("xyxy")
+
+
 def test_errors_name_the_chunk():
     with pytest.raises(ValueError, match=r"^chunk 1 of X_unlabeled must have the columns"):
         collect_unlabeled([LIKE, LIKE[["a"]]], LIKE)

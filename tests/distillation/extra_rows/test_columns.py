@@ -119,7 +119,9 @@ def test_polars_columns(mixed_table):
     assert new.to_list() == [X["date"].min(), X["date"].max(), X["date"][0], X["date"][7]]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "int8", "uint8", ">f8", "bool", "U3", "M8[D]"])
+@pytest.mark.parametrize(
+    "dtype", ["float16", "float32", "int8", "uint8", ">f8", "bool", "U3", "M8[D]"]
+)
 def test_arrays_keep_their_type(dtype):
     X = np.arange(12).reshape(6, 2).astype(dtype)
     columns = read_columns(X)

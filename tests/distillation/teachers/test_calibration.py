@@ -117,12 +117,21 @@ def test_rows_without_a_prediction_and_of_no_weight_take_no_part():
     assert nothing.temperature is None
 
 
-def test_votes_and_switched_off_probabilities_stay_as_they_are():
+@pytest.mark.parametrize("response", ["predict_proba", "predict"])
+def test_switched_off_votes_and_probabilities_stay_as_they_are(response):
     values, codes = overconfident(30)
-    off = fitted_calibration(values, "predict_proba", codes, calibrate=False)
-    votes = fitted_calibration(np.eye(3)[codes], "predict", codes)
+    off = fitted_calibration(values, response, codes, calibrate=False)
     assert off(values) is values
-    assert votes.temperature is None
+
+
+def test_votes_become_the_share_of_votes_that_are_right():
+    rng = np.random.default_rng(0)
+    codes, said = rng.integers(3, size=5_000), rng.random(5_000) < 0.8
+    votes = np.eye(3)[np.where(said, codes, (codes + 1) % 3)]
+    found = fitted_calibration(votes, "predict", codes)(votes)
+    np.testing.assert_allclose(found.max(axis=1), said.mean(), atol=0.005)
+    np.testing.assert_array_equal(found.argmax(axis=1), votes.argmax(axis=1))
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])

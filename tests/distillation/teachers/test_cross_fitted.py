@@ -101,9 +101,14 @@ def test_a_model_without_probabilities_votes():
             return self.classes_[(X[:, 0] > 0).astype(int)]
 
     fitted = learn(Labels())
-    assert fitted.source == "out-of-fold, 5 folds, one-hot (the teacher has no probabilities)"
-    np.testing.assert_array_equal(fitted.soft[:, 1], X[:, 0] > 0)
+    assert fitted.source == "out-of-fold, 5 folds, votes turned into probabilities"
+    votes = X[:, 0] > 0
+    np.testing.assert_array_equal(fitted.soft.argmax(axis=1), votes)
+    assert fitted.soft.max(axis=1) == pytest.approx(np.mean(votes == Y), abs=0.02)
     assert fitted.temperature_ is None
+    off = learn(Labels(), calibrate=False)
+    assert off.source == "out-of-fold, 5 folds, one-hot (the teacher has no probabilities)"
+    np.testing.assert_array_equal(off.soft[:, 1], votes)
 
 
 def test_a_base_model_that_fails_is_left_out_where_the_ensemble_says_so():

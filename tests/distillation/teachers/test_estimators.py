@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.ensemble import RandomForestClassifier, StackingClassifier
+from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
@@ -16,7 +17,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import stackens as se
 from stackens._core._task import Task, infer_task
 from stackens.distillation.teachers import TeacherRows, TeachingOptions, resolve_teacher
-from stackens.exceptions import BaseModelError
+from stackens.exceptions import BaseModelError, LeakageWarning
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 5))
@@ -144,3 +145,12 @@ def test_a_failing_fit_says_that_it_was_the_teacher():
     for options in ({}, {"soft_targets": "in_sample"}):
         with pytest.raises(BaseModelError, match=r"teacher.*\(GaussianNB\) failed"):
             learn(GaussianNB(), rows, **options)
+
+
+def test_parts_that_stay_as_they_are_are_told():
+    part = FrozenEstimator(DecisionTreeClassifier(random_state=0).fit(X, Y))
+    votes = VotingClassifier([("tree", part), ("bayes", GaussianNB())], voting="soft")
+    with pytest.warns(LeakageWarning, match=r"Parts of the teacher are fitted already.*\['tree'\]"):
+        fitted = learn(votes)
+    assert fitted.source == "out-of-fold, 5 folds, tree as given"
+    assert learn(votes, soft_targets="in_sample").source.startswith("in-sample")

@@ -57,6 +57,7 @@ def test_other_rows_cannot_be_labelled():
         (np.array([[np.nan, 0.5, 0.5], *GIVEN[[0, 1, 3]]]), "finite"),
         (3 * GIVEN, "from 0 to 1"),
         (np.zeros((4, 3, 1)), "of shape"),
+        (np.full((4, 3), "likely"), "must be numbers"),
     ],
 )
 def test_wrong_targets_are_refused(targets, message):

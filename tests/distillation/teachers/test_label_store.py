@@ -1,5 +1,6 @@
 """Tests of stored labels: whole or absent, found by content, never unpickled, made again."""
 
+import functools
 import pickle
 import warnings
 
@@ -151,6 +152,15 @@ def test_a_function_needs_a_key_of_the_user():
     with pytest.raises(ValueError, match=r"(?s)stands for the teacher.*cache_key="):
         hash_of_teacher(function, None)
     with pytest.raises(ValueError, match="cache_key="):
+        hash_of_teacher(functools.partial(np.full, 3), None)
+    with pytest.raises(ValueError, match="cache_key="):
         hash_of_teacher(FrozenNetwork(function), None)  # a function of this scope has no pickle
     assert hash_of_teacher(function, "v1") == hash_of_teacher(np.sum, "v1")
     assert hash_of_teacher(function, "v1") != hash_of_teacher(function, "v2")
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_there_are_labels(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(ValueError, match=r"can be written to. Got .*file.*cache=None"):
+        LabelStore(file)

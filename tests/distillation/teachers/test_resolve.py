@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, QuantileRegressor
@@ -112,3 +113,11 @@ def test_what_does_not_predict_is_refused():
 def test_an_output_of_the_other_kind_is_refused(classification, output):
     with pytest.raises(ValueError, match="The output of a teacher"):
         resolve_teacher(lambda X: X, classification=classification, output=output)
+
+
+def test_what_a_clone_would_lose_labels_as_it_is():
+    fitted = [(name, clone(model).fit(X, Y)) for name, model in PAIRS]
+    stack = StackingClassifier(fitted, cv="prefit").fit(X, Y)
+    assert not resolve_teacher(stack, classification=True).fits
+    ours = se.StackedClassifier(fitted, cv="prefit")
+    assert resolve_teacher(ours, classification=True).fits

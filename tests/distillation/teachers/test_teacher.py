@@ -8,6 +8,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from stackens._core._task import Task, infer_task
 from stackens.distillation.teachers import TeacherRows, TeachingOptions, resolve_teacher
+from stackens.exceptions import BaseModelError
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.where(X[:, 0] + 0.5 * X[:, 1] > 0, "yes", "no")
@@ -55,3 +56,9 @@ def test_learning_changes_neither_rows_nor_teacher():
     np.testing.assert_array_equal(Y, y_before)
     assert not hasattr(teacher, "classes_")
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
+
+
+def test_a_failure_on_rows_to_label_says_what_to_do():
+    fitted = resolve_teacher(GaussianNB(), classification=True).learn(ROWS, TeachingOptions())
+    with pytest.raises(BaseModelError, match=r"(?s)rows that it was to label.*NaN.*X_unlabeled"):
+        fitted.outputs(np.full((2, 3), np.nan))
