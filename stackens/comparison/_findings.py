@@ -162,7 +162,11 @@ def sentence(findings: Findings) -> str:
     text = f"Use {single!r}, the best single model ({scoring.words} {of_single}{unlisted})"
     if gain <= 0:
         return f"{text}: no strategy does better (the best, {best!r}, has {value})."
+    if math.isnan(low):  # all rows set aside are of one group, say
+        noise = "cannot be told from noise (no interval"
+    else:
+        noise = f"is within noise ({interval}"
     return (
-        f"{text}: what {best!r} gains ({value}, a difference of {gained}) is within "
-        f"noise ({interval}, {findings.n_held_out:,} rows set aside)."
+        f"{text}: what {best!r} gains ({value}, a difference of {gained}) {noise}, "
+        f"{findings.n_held_out:,} rows set aside)."
     )

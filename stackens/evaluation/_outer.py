@@ -189,8 +189,11 @@ def _hold_out(fraction: float, target: np.ndarray, task: Task, random_state: int
 def _group_hold_out(
     fraction: float, X: Any, y: Any, task: Task, groups: np.ndarray, random_state: int | None
 ) -> Split:
-    """Set whole groups aside; the fraction is rounded to one part of a whole number of folds."""
-    n_folds = max(2, round(1.0 / min(fraction, 1.0 - fraction)))
+    """Set whole groups aside; the fraction is rounded to one part of a whole number of folds.
+
+    At least one group is set aside, and one kept.
+    """
+    n_folds = max(2, min(round(1.0 / min(fraction, 1.0 - fraction)), len(np.unique(groups))))
     folds = make_folds(n_folds, X, y, task, groups=groups, random_state=random_state)
     train, test = folds.splits[0]
     return (train, test) if fraction <= 0.5 else (test, train)

@@ -165,7 +165,11 @@ def _resample(
     groups: np.ndarray | None,
     random_state: int | None,
 ) -> np.ndarray:
-    """Return scores on resampled rows, shape (n_resamples, n_strategies)."""
+    """Return scores on resampled rows, shape (n_resamples, n_strategies).
+
+    A part counts by how much of it was drawn. So parts of one unit each, such as a group, vary
+    with the parts that are drawn. A single unit says nothing about how scores vary: all NaN.
+    """
     if not names:
         return np.empty((0, 0))
     tables = [_row_tables(part, names, scoring, task) for part in parts]
@@ -181,10 +185,15 @@ def _resample(
     n_resamples = _RESAMPLES
     if any(table is None for table in tables):
         n_resamples = min(max(_SCORER_CALLS // (len(parts) * len(names)), _FEWEST), _MOST)
+    n_units = int(unit.max()) + 1
+    if n_units < 2:
+        return np.full((n_resamples, len(names)), np.nan)
     blocks = []
     for start in range(0, n_resamples, _BLOCK):
-        counts = _counts(int(unit.max()) + 1, min(_BLOCK, n_resamples - start), random)
-        blocks.append(sum(of_part(counts) for of_part in score) / len(parts))
+        counts = _counts(n_units, min(_BLOCK, n_resamples - start), random)
+        drawn = np.stack([counts[:, np.unique(own)].mean(axis=1) for own in units])[:, :, None]
+        found = np.where(drawn > 0, np.stack([of_part(counts) for of_part in score]), 0.0)
+        blocks.append((drawn * found).sum(axis=0) / drawn.sum(axis=0))
     return np.concatenate(blocks)
 
 

@@ -12,7 +12,7 @@ from stackens.out_of_fold._members import (
     seeded_clone,
     validate_estimators,
 )
-from stackens.out_of_fold._policy import final_step
+from stackens.out_of_fold._policy import final_step, frozen_parts
 from stackens.out_of_fold._responses import choose_response, estimator_type, respond
 from stackens.out_of_fold._routing import add_members, route_fit, weight_params
 from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable, Response
@@ -35,6 +35,7 @@ __all__ = [
     "estimator_pairs",
     "estimator_type",
     "final_step",
+    "frozen_parts",
     "is_dropped",
     "make_folds",
     "model_error",

@@ -30,7 +30,7 @@ from stackens.out_of_fold._fold_bag import respond_model
 from stackens.out_of_fold._folds import Folds, make_folds
 from stackens.out_of_fold._jobs import Data, Member
 from stackens.out_of_fold._members import as_seed, seeded_clone, validate_estimators
-from stackens.out_of_fold._policy import choose_policy, final_step, is_frozen
+from stackens.out_of_fold._policy import choose_policy, frozen_parts, is_frozen
 from stackens.out_of_fold._responses import choose_response, estimator_type
 from stackens.out_of_fold._routing import route_fit
 from stackens.out_of_fold._run import (
@@ -287,7 +287,7 @@ def cross_fit(
             )
             for name, model in pairs
         ]
-        _warn_prefit([n for n, m in pairs if is_frozen(final_step(m))])
+        _warn_prefit([name for pair in pairs for name in _prefit_names(*pair)])
     if check is not None:
         names, kinds = zip(*((m.name, m.response) for m in members), strict=True)
         zeros = np.broadcast_to(0.0, (n_rows(X), len(members), task.n_outputs))
@@ -334,6 +334,11 @@ def _check_columns(columns: list[Any], expected: list[Any]) -> None:
         f"X must have the columns of the training rows, in their order. Got {got}. Use "
         "X[columns] with the columns that cross_fit had."
     )
+
+
+def _prefit_names(name: str, model: Any) -> list[str]:
+    """Return the name of a model that is never fitted again, or those of such models inside."""
+    return [name] if is_frozen(model) else [f"{name}__{part}" for part in frozen_parts(model)]
 
 
 def _warn_prefit(names: list[str]) -> None:

@@ -97,6 +97,12 @@ def make_folds(
         splits = tuple((rows[fold_of != k], rows[fold_of == k]) for k in range(int(cv)))
         return Folds(splits, np.ones(n_samples, dtype=bool), shuffled=True)
     if isinstance(cv, Integral):
+        n_groups = len(np.unique(groups))
+        if n_groups < cv:
+            raise ValueError(
+                f"There must be at least as many groups as folds. Got {n_groups} groups and "
+                f"{parameter}={cv!r}. Give more groups or fewer folds."
+            )
         cv = _group_splitter(int(cv), task, random_state)
     splits = _collect_splits(cv, X, y, task, groups, random_state, split_params or {}, parameter)
     covered = np.zeros(n_samples, dtype=bool)

@@ -15,7 +15,15 @@ from stackens._core._task import Task
 from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold._folds import Folds
 
-__all__ = ["Policy", "choose_policy", "expected_cost", "final_step", "is_frozen", "kind_of"]
+__all__ = [
+    "Policy",
+    "choose_policy",
+    "expected_cost",
+    "final_step",
+    "frozen_parts",
+    "is_frozen",
+    "kind_of",
+]
 
 Policy = Literal["bag", "refit", "out_of_bag", "frozen"]
 _BOOSTED = ("LGBMModel", "XGBModel", "CatBoost", "BaseHistGradientBoosting", "BaseGradientBoosting")
@@ -64,6 +72,19 @@ def final_step(estimator: Any) -> Any:
 def is_frozen(estimator: Any) -> bool:
     """Whether a model is never fitted again: its clone is the model itself."""
     return clone(estimator) is estimator
+
+
+def frozen_parts(estimator: Any) -> list[str]:
+    """Return the names, as parameters, of models inside an estimator that are not fitted with it.
+
+    A ``FrozenEstimator`` in a voting ensemble, in bagging or at the end of a pipeline is one.
+    """
+    parts = estimator.get_params(deep=True).items() if hasattr(estimator, "get_params") else ()
+    return [
+        name
+        for name, part in parts
+        if hasattr(part, "predict") and hasattr(part, "__sklearn_clone__") and is_frozen(part)
+    ]
 
 
 def kind_of(estimator: Any) -> Kind:

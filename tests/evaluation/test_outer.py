@@ -69,6 +69,15 @@ def test_a_large_fraction_of_groups_is_set_aside():
     assert 250 < len(test) < 350
 
 
+@pytest.mark.parametrize("outer", [0.1, 0.9])
+@pytest.mark.parametrize("y", [np.arange(200) % 2, np.arange(200) / 7])
+def test_a_hold_out_sets_aside_one_of_few_groups_and_keeps_one(outer, y):
+    groups = np.repeat(np.arange(4), 50)
+    ((train, test),) = split(outer, y, groups=groups)
+    assert len(test) == (50 if outer == 0.1 else 150)
+    assert not set(groups[train]) & set(groups[test])
+
+
 def test_few_groups_are_folds_of_their_own():
     groups = np.repeat([0, 1, 2], 2_000)
     splits = split("auto", np.arange(6_000) % 2, groups=groups)

@@ -172,6 +172,27 @@ def test_groups_are_drawn_whole():
     assert ratio == pytest.approx(np.sqrt(10), rel=0.15)
 
 
+def test_parts_of_one_group_each_vary_with_the_groups():
+    random = np.random.default_rng(0)
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    parts, groups = [], np.repeat(np.arange(12), 20)
+    for group in range(12):
+        y = np.zeros(20)
+        answers = {"m0": Answers(np.full((20, 1), random.normal()), "predict")}
+        parts.append(HeldOut(np.flatnonzero(groups == group), y, None, answers))
+    errors = np.array([part.answers["m0"].values[0, 0] ** 2 for part in parts])
+    found = evaluate(parts, ["m0"], scoring, NUMBERS, groups=groups)
+    # The bootstrap's variance of a mean of n units is (n - 1) / n of the textbook's.
+    assert found.standard_errors["m0"] == pytest.approx(errors.std() / np.sqrt(12), rel=0.1)
+
+
+def test_one_group_alone_has_no_standard_error():
+    scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
+    found = evaluate([numbers()], ["m0", "m1"], scoring, NUMBERS, groups=np.zeros(400))
+    assert found.standard_errors.isna().all()
+    assert differences(found, "m0", ["m1"])[["low", "high"]].isna().all(axis=None)
+
+
 def test_scores_are_means_over_splits_and_rows_may_be_scored_twice():
     scoring = resolve_scoring("neg_mean_squared_error", NUMBERS, {})
     first, second = numbers(seed=1), numbers(seed=2, rows=np.arange(400, 800))

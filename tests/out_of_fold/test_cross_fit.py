@@ -10,7 +10,12 @@ import pytest
 from scipy import sparse
 from sklearn import config_context
 from sklearn.datasets import make_classification, make_multilabel_classification, make_regression
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
@@ -281,8 +286,18 @@ def test_a_frozen_model_stands_beside_others():
 
 def test_a_frozen_model_at_the_end_of_a_pipeline_gets_the_warning_too():
     pipe = make_pipeline("passthrough", FrozenEstimator(GaussianNB().fit(X, Y)))
-    with pytest.warns(LeakageWarning, match=r"\['nb'\] are already fitted"):
+    with pytest.warns(LeakageWarning, match=r"\['nb__frozenestimator'\] are already fitted"):
         assert cross_fit({"nb": pipe}, X, Y).final_fit == {"nb": "refit"}
+
+
+def test_frozen_models_inside_a_voting_or_bagging_ensemble_get_the_warning_too():
+    frozen = FrozenEstimator(DecisionTreeClassifier(random_state=0).fit(X, Y))
+    models = {
+        "votes": VotingClassifier([("tree", frozen), ("lr", LogisticRegression())]),
+        "bagged": BaggingClassifier(frozen, 3, random_state=0),
+    }
+    with pytest.warns(LeakageWarning, match=r"\['votes__tree', 'bagged__estimator'\] are already"):
+        cross_fit(models, X, Y)
 
 
 def test_metadata_routing_without_any_metadata():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from stackens.preprocessing._reading import is_polars
 
 __all__ = ["without_known_rows"]
 
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # so that multiplication loses nothing
+
 
 def without_known_rows(rows: Any, known: Any) -> Any:
     """Return those rows that do not occur among known ones, in their order.
@@ -20,7 +24,8 @@ def without_known_rows(rows: Any, known: Any) -> Any:
     Parameters
     ----------
     rows : as `known`, such as :func:`collect_unlabeled` gives
-    known : array, sparse matrix, pandas or polars DataFrame, or list
+        Numbers are compared by their values, whatever their types.
+    known : array, sparse matrix, pandas or polars DataFrame, Series or list
 
     Examples
     --------
@@ -30,25 +35,43 @@ def without_known_rows(rows: Any, known: Any) -> Any:
     array([[1.],
            [3.]])
     """
-    have = set(_keys(known))
-    new = [row for row, key in enumerate(_keys(rows)) if key not in have]
-    return take_rows(rows, np.array(new, dtype=int))
+    return take_rows(rows, np.flatnonzero(~np.isin(_hashes(rows), _hashes(known))))
 
 
-def _keys(rows: Any) -> list[Any]:
-    """Return something for each row that is equal for equal rows."""
+def _hashes(rows: Any) -> np.ndarray:
+    """Return a hash of 64 bits for each row, equal for equal rows."""
     if is_polars(rows):
-        return rows.hash_rows().to_list()
-    if isinstance(rows, np.ndarray) and rows.dtype == object:
-        rows = pd.DataFrame(rows.reshape(len(rows), -1))
-    if isinstance(rows, pd.DataFrame):
-        return pd.util.hash_pandas_object(rows, index=False).tolist()
-    if isinstance(rows, np.ndarray):
-        return [row.tobytes() for row in np.ascontiguousarray(rows)]
+        numeric = sys.modules["polars"].selectors.numeric()
+        return rows.with_columns(numeric.cast(float)).hash_rows().to_numpy()
     if sparse.issparse(rows):
-        rows = rows.tocsr(copy=True)
-        rows.sum_duplicates()
-        parts = (rows.indices.astype(np.int64), rows.data)
-        ends = list(zip(rows.indptr[:-1], rows.indptr[1:], strict=True))
-        return [tuple(part[start:stop].tobytes() for part in parts) for start, stop in ends]
-    return [repr(row) for row in rows]
+        return _hashes_of_sparse(rows)
+    if isinstance(rows, np.ndarray) and rows.dtype.kind in "biuf":
+        parts = (np.asarray(row, dtype=np.float64) + 0.0 for row in rows)  # which makes -0.0 0.0
+        return np.array([hash(part.tobytes()) for part in parts], dtype=np.int64)
+    if isinstance(rows, np.ndarray):
+        rows = pd.DataFrame(rows.reshape(len(rows), -1))
+    elif not isinstance(rows, pd.DataFrame):
+        rows = pd.DataFrame({0: pd.Series(list(rows), dtype=object)})  # of texts or dicts
+    hashes = np.zeros(len(rows), dtype=np.uint64)
+    for position in range(rows.shape[1]):
+        hashes = hashes * _ODD + _hashes_of_column(rows.iloc[:, position])
+    return hashes
+
+
+def _hashes_of_column(column: pd.Series) -> np.ndarray:
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        column = pd.Series(column.to_numpy(np.float64, na_value=np.nan))
+    try:
+        return pd.util.hash_array(column.array)
+    except TypeError:  # lists, dicts or arrays in cells
+        return pd.util.hash_array(np.array([pickle.dumps(cell) for cell in column], dtype=object))
+
+
+def _hashes_of_sparse(rows: Any) -> np.ndarray:
+    rows = rows.tocsr(copy=True).astype(np.float64)
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    indices, values = (pd.util.hash_array(part) for part in (rows.indices, rows.data))
+    cells = pd.util.hash_array(indices * _ODD + values)  # their sum is the same in any order
+    sums = np.cumsum(np.append(np.uint64(0), cells))
+    return sums[rows.indptr[1:]] - sums[rows.indptr[:-1]]

@@ -20,7 +20,13 @@ from stackens.distillation.teachers._cross_fitted import (
 from stackens.distillation.teachers._model import AskedModel, Model
 from stackens.distillation.teachers._teacher import TeacherRows, TeachingOptions
 from stackens.exceptions import LeakageWarning
-from stackens.out_of_fold import choose_response, model_error, seeded_clone, weight_params
+from stackens.out_of_fold import (
+    choose_response,
+    frozen_parts,
+    model_error,
+    seeded_clone,
+    weight_params,
+)
 
 __all__ = ["EstimatorTeacher", "QuantileTeacher"]
 
@@ -49,7 +55,7 @@ class EstimatorTeacher(CrossFittedTeacher):
 
     def teach(self, rows: TeacherRows, options: TeachingOptions) -> Taught:
         if options.soft_targets == "auto":
-            given = _parts_as_given(self.estimator)
+            given = frozen_parts(self.estimator)
             if not given:
                 return super().teach(rows, options)
             warnings.warn(
@@ -60,7 +66,9 @@ class EstimatorTeacher(CrossFittedTeacher):
                 LeakageWarning,
                 stacklevel=3,
             )
-            taught = super().teach(rows, options)
+            with warnings.catch_warnings():  # the cross-fit says it as well
+                warnings.filterwarnings("ignore", "The models .* already fitted", LeakageWarning)
+                taught = super().teach(rows, options)
             return replace(taught, source=f"{taught.source}, {', '.join(given)} as given")
         # Labels of the rows that it was fitted on need one fit and no folds.
         model = seeded_clone(_NAME, self.estimator, options.random_state)
@@ -82,16 +90,6 @@ class EstimatorTeacher(CrossFittedTeacher):
         return in_sample(
             Model(ask, known, rows.task, rows.width, calibration, len(rows)), rows, options
         )
-
-
-def _parts_as_given(estimator: Any) -> list[str]:
-    """Return the names of models inside an estimator that are not fitted with it."""
-    parts = estimator.get_params(deep=True).items() if hasattr(estimator, "get_params") else ()
-    return [
-        name
-        for name, part in parts
-        if hasattr(part, "predict") and hasattr(part, "__sklearn_clone__") and clone(part) is part
-    ]
 
 
 class QuantileTeacher(CrossFittedTeacher):
