@@ -281,13 +281,22 @@ def test_models_that_failed_are_left_out():
 
 
 def test_a_failing_average_is_handled_as_other_strategies():
-    average = se.WeightAveragedClassifier([], weighting=[0.2, 0.3, 0.5])
+    def scoring(model, X, y):
+        raise RuntimeError("no score today")
+
+    average = se.WeightAveragedClassifier([], weighting="greedy", scoring=scoring)
     options = {"outer": OUTER, "strategies": {"bad": average, "bayes": "bayes"}}
-    with pytest.warns(StackensWarning, match="'bad': ValueError: .*weights"):
+    with pytest.warns(StackensWarning, match="'bad': RuntimeError: no score today"):
         frame = se.compare(MODELS, X, Y, **options).frame()
     assert frame.loc["bad"].drop(["bytes", "exported"]).isna().all()
-    with pytest.raises(ValueError, match="weights"):
+    with pytest.raises(RuntimeError, match="no score today"):
         se.compare(MODELS, X, Y, on_error="raise", **options)
+
+
+def test_wrong_weights_of_an_average_are_told_before_anything_is_fitted():
+    average = se.WeightAveragedClassifier([], weighting=[0.2, 0.3, 0.5])
+    with pytest.raises(ValueError, match=r"shape \(2,\).*\n.*strategy 'bad'"):
+        se.compare({"broken": Refusing(), **LINEAR}, X, Y, strategies={"bad": average})
 
 
 def test_fitted_models_are_averaged_as_they_are():
