@@ -82,7 +82,11 @@ def as_features(X: Any) -> Any:
     # The first entry tells: making an array of long texts to see its shape could fill the memory.
     if getattr(X, "ndim", 1) == 1 and n_rows(X) and isinstance(next(iter(X)), str | dict):
         return X
-    return check_array(X, dtype=None, ensure_all_finite=False, allow_nd=True)
+    checked = check_array(X, dtype=None, ensure_all_finite=False, allow_nd=True)
+    if checked.dtype.kind in "US" and not hasattr(X, "dtype"):
+        # In a list, numbers that stand beside text would come out as text.
+        return check_array(X, dtype=object, ensure_all_finite=False, allow_nd=True)
+    return checked
 
 
 def _has_rows(part: Any) -> bool:

@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 __all__ = ["Task", "infer_task", "plain_target"]
 
 TaskKind = Literal["binary", "multiclass", "multilabel", "regression"]
+_LARGEST_TARGET = 1e150
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +121,8 @@ def infer_task(y: Any, *, classification: bool | None = None) -> tuple[Task, Any
     values = np.asarray(y)
     _refuse_infinity(values)
     try:
-        kind = type_of_target(y, input_name="y")
+        with np.errstate(invalid="ignore"):  # it casts to int64, also what does not fit
+            kind = type_of_target(y, input_name="y")
     except TypeError as error:  # labels that cannot be sorted
         raise _strange_labels(values) from error
     if classification is None:
@@ -184,6 +186,12 @@ def _regression_task(y: Any) -> tuple[Task, Any]:
             ) from error
         _refuse_infinity(values)
         y = values
+    if values.dtype.kind == "f" and float(np.abs(values).max()) > _LARGEST_TARGET:
+        raise ValueError(
+            f"y must hold numbers up to {_LARGEST_TARGET:g} for regression, as the squares of "
+            f"larger ones overflow. Got {values.ravel()[np.abs(values).argmax()]:g}. Divide the "
+            "target by a constant."
+        )
     return task, y
 
 

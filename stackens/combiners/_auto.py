@@ -14,6 +14,7 @@ from stackens._core._losses import normalised_weights, output_scales, row_losses
 from stackens.combiners._base import Combiner, count_weights, fitting_rows, readable_rows
 from stackens.combiners._cross_fitted import Splits, place_rows, table_splits
 from stackens.combiners._greedy import GreedySelection
+from stackens.combiners._greedy_metrics import plain_metric
 from stackens.combiners._greedy_scorer import (
     ScorerMetric,
     checked_scorer,
@@ -245,17 +246,31 @@ class AutoCombiner(Combiner):
     def _split_losses(
         self, parts: list[np.ndarray], rows: OutOfFoldTable, splits: Splits
     ) -> np.ndarray:
-        """Return the negative score of each split."""
+        """Return the negative score of each split.
+
+        NaN where the scorer cannot say, as when the split holds out no row of a class. Log loss
+        is that of the combiners, which needs no class and is the mean over labels.
+        """
         scorer = checked_scorer(self.scoring, type(self).__name__)
+        by_row = rows.task.is_classification and plain_metric(scorer) == "log_loss"
         y, weights = np.asarray(rows.y), rows.sample_weight
-        return -np.array(
-            [
-                score_predictions(
-                    scorer, found, y[test], rows.task, None if weights is None else weights[test]
-                )
-                for found, (_, test) in zip(parts, splits, strict=True)
-            ]
-        )
+        losses = np.full(len(splits), np.nan)
+        failure = None
+        for number, (found, (_, test)) in enumerate(zip(parts, splits, strict=True)):
+            drawn = None if weights is None else weights[test]
+            if drawn is not None and not drawn.any():  # nothing there counts
+                continue
+            if by_row:
+                of_rows = row_losses(found, rows.target[test], rows.task)
+                losses[number] = normalised_weights(drawn, len(test)) @ of_rows
+                continue
+            try:
+                losses[number] = -score_predictions(scorer, found, y[test], rows.task, drawn)
+            except ValueError as error:
+                failure = error
+        if failure is not None and np.isnan(losses).all():
+            raise failure
+        return losses
 
     def _compare(self, trials: list[_Trial]) -> pd.DataFrame:
         """Return the table of losses, with the candidate to take marked."""

@@ -25,6 +25,7 @@ __all__ = [
     "QuadraticMetric",
     "SelectionMetric",
     "first_best",
+    "plain_metric",
     "selection_metric",
 ]
 
@@ -82,7 +83,7 @@ def selection_metric(
     if scorer is None:
         name = "log_loss" if task.is_classification else "scaled_squared_error"
     else:
-        name = _plain_metric(scorer)
+        name = plain_metric(scorer)
     target = task.encode(y)
     if task.kind == "regression":
         kernel = _regression_kernel(name, values, target, sample_weight)
@@ -93,7 +94,7 @@ def selection_metric(
     return ScorerMetric(values, y, task, scorer, sample_weight)
 
 
-def _plain_metric(scorer: Any) -> str:
+def plain_metric(scorer: Any) -> str:
     """Name the metric behind a scorer made of one function without options, else ''."""
     function = getattr(scorer, "_score_func", None)
     if getattr(scorer, "_kwargs", None):

@@ -133,7 +133,7 @@ def meta_features(table: PredictionTable, passthrough: bool | Sequence[Any] = Fa
     if sparse.issparse(kept):
         return sparse.hstack([predictions, kept], format=X.format)
     features = np.asarray(kept).reshape(n_rows(kept), -1)
-    if features.dtype.kind in "US":  # or the predictions would become text as well
+    if features.dtype.kind in "UST":  # or the predictions would become text as well
         features = features.astype(object)
     return np.hstack([predictions, features])
 

@@ -98,8 +98,11 @@ def _combiner_program(
     ExportError
         If it cannot be exported.
     """
-    if issparse(X):
-        raise ExportError("Rows of an export are dense. Got a sparse matrix. Use .toarray().")
+    if issparse(X) or len(getattr(X, "shape", ())) != 2:
+        raise ExportError(
+            f"Rows of an export are a dense table of columns. Got a {type(X).__name__}. Use an "
+            "array or a DataFrame."
+        )
     named = hasattr(X, "columns")
     features = [str(name) for name in X.columns] if named else [f"x{i}" for i in range(X.shape[1])]
     values = table.values.reshape(table.n_samples, -1)

@@ -85,17 +85,18 @@ class ComparisonReport:
         Returns
         -------
         DataFrame
-            ``score``: mean over outer splits on rows set aside before any fit, greater is
-            better. ``score_se``: its standard error. ``oof_score``: the quick estimate from
-            the out-of-fold table; NaN for a weight average, which trains its models once more,
-            apart from that table. ``fit_s``: seconds to fit what the strategy needs, added up
-            over its fits (some of which may have run side by side); of a weight average, what
-            its own training took. ``batch_us_per_row`` and ``one_row_us``: microseconds to
-            predict a row, in a batch and alone, on one core; of a blend or stack, those of its
-            models and of combining, added up; of a weight average, those of one model. ``bytes``
-            likewise. ``exported``: whether these costs are those of the file that
-            :func:`stackens.export.to_numpy` writes; where a part of a strategy cannot be exported,
-            that part counts as it is, by its predict method and its pickle (NaN without one).
+            ``score``: mean over outer splits on rows set aside before any fit, greater is better.
+            ``score_se``: its standard error, NaN if all rows set aside are of one group.
+            ``oof_score``: the quick estimate from the out-of-fold table; NaN for a weight
+            average, which trains its models once more, apart from that table. ``fit_s``: seconds
+            to fit what the strategy needs, added up over its fits (some of which may have run
+            side by side); of a weight average, what its own training took. ``batch_us_per_row``
+            and ``one_row_us``: microseconds to predict a row, in a batch and alone, on one core;
+            of a blend or stack, those of its models and of combining, added up; of a weight
+            average, those of one model. ``bytes`` likewise. ``exported``: whether these costs are
+            those of the file that :func:`stackens.export.to_numpy` writes; where a part of a
+            strategy cannot be exported, that part counts as it is, by its predict method and its
+            pickle (NaN without one).
         """
         return self.findings.scores.copy()
 

@@ -64,7 +64,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     teacher_output : {"auto", "logits", "probabilities"}, default="auto"
         What a network or function answers; ``"auto"`` where that can be told.
     calibrate : bool, default=True
-        Whether the teacher's probabilities get a temperature, learnt from out-of-fold ones.
+        Whether the teacher's probabilities get a temperature, learnt from out-of-fold ones, and
+        its votes, where it has nothing else, the share of them that is right.
     n_repeats : int, default=1
         Cross-fits of the teacher whose labels are averaged: less label noise, more time.
     cv : int, splitter or iterable of (train, test), default=5

@@ -153,6 +153,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             They should come from models that did not see the row's answer.
         seen_by_teacher : array-like of bool of shape (n_samples,) or None, default=None
             Rows that a teacher which is not fitted here was trained on. It labels only the others.
+            Of fitted parts inside a teacher a mask without any True says that they saw none.
 
         Returns
         -------
@@ -176,7 +177,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             X_unlabeled, X, self.max_unlabeled, as_seed(self.random_state), self.verbose
         )
         plan = self._plan(inputs, unlabeled, self.outer)
-        return self._adopt(distil(inputs, teacher, plan))
+        return self._adopt(distil(inputs, teacher, plan), X)
 
     def fit_from(self, cross_fit: CrossFit) -> Self:
         """Fit the student on the out-of-fold table of a cross-fit that exists already.
@@ -218,7 +219,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
         teacher = resolve_teacher(cross_fit, classification=is_classifier(self))
         if isinstance(self.teacher, OutOfFoldEnsemble):
             teacher = EnsembleTeacher(self.teacher, cross_fit)
-        return self._adopt(distil(inputs, teacher, self._plan(inputs, None, None)))
+        return self._adopt(distil(inputs, teacher, self._plan(inputs, None, None)), inputs.X)
 
     def _inputs(
         self,
@@ -312,7 +313,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             verbose=self.verbose,
         )
 
-    def _adopt(self, found: Distillation) -> Self:
+    def _adopt(self, found: Distillation, X: Any) -> Self:
         """Set the learnt attributes, and warn where the guard stepped in."""
         if found.findings.chosen == PLAIN:
             warnings.warn(
@@ -321,7 +322,9 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
                 DistillationWarning,
                 stacklevel=3,
             )
-        self._takes_nan = get_tags(self).input_tags.allow_nan
+        # Tags tell nothing of base models that fill in missing values; what they learnt from does.
+        full = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and not np.isnan(X.min())
+        self._takes_nan = get_tags(self).input_tags.allow_nan or not full
         self.student_ = found.student
         self.teacher_ = found.teacher
         self.report_ = DistillationReport(found.findings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from stackens.exceptions import DistillationWarning
 
 __all__ = ["given_array", "given_mask", "given_rows", "given_unlabeled"]
 
+_CHUNK = 1_000  # rows of a dataset, which may be large images
+
 
 def given_rows(X: Any) -> Any:
     """Return rows whose parts can be taken: tensors, sets of tensors and Arrow tables are read.
@@ -24,11 +26,11 @@ def given_rows(X: Any) -> Any:
     TypeError
         If X yields rows in an order of its own, as a DataLoader does.
     """
+    _refuse_any_order(X)
     if hasattr(X, "detach"):
         X = given_array(X)
     elif _is_dataset(X) or _holds_tensors(X):
-        rows = (X[i] for i in range(len(X)))  # some datasets end nowhere when iterated over
-        X = np.stack([given_array(r[0] if isinstance(r, tuple | list) else r) for r in rows])
+        X = _stacked(X, range(len(X)))
     elif hasattr(X, "to_pandas") and not is_frame(X):
         X = X.to_pandas()
     return as_features(X)
@@ -37,16 +39,32 @@ def given_rows(X: Any) -> Any:
 def _is_dataset(X: Any) -> bool:
     """Whether X is a map-style dataset of torch, whose rows may come with their labels."""
     torch = sys.modules.get("torch")
-    if torch is None:
+    if torch is None or not isinstance(X, torch.utils.data.Dataset):
         return False
-    data = torch.utils.data
-    if isinstance(X, data.DataLoader | data.IterableDataset):
+    return not isinstance(X, torch.utils.data.IterableDataset)
+
+
+def _refuse_any_order(X: Any) -> None:
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    if isinstance(X, torch.utils.data.DataLoader | torch.utils.data.IterableDataset):
         raise TypeError(
             "X must hold its rows in the order of y. Got a "
             f"{type(X).__name__}, which may give them in any order. Pass the dataset itself, such "
             "as loader.dataset, or an array."
         )
-    return isinstance(X, data.Dataset)
+
+
+def _stacked(X: Any, rows: range) -> np.ndarray:
+    """Return rows of a dataset, without their labels, as an array."""
+    parts = (X[row] for row in rows)  # some datasets end nowhere when iterated over
+    return np.stack([given_array(p[0] if isinstance(p, tuple | list) else p) for p in parts])
+
+
+def _chunks(X: Any) -> Iterator[np.ndarray]:
+    rows = range(len(X))
+    return (_stacked(X, rows[start : start + _CHUNK]) for start in rows[::_CHUNK])
 
 
 def _holds_tensors(X: Any) -> bool:
@@ -88,6 +106,8 @@ def given_unlabeled(
     """Return rows without a label as `X` has its rows, without those of `X`; None without any."""
     if source is None:
         return None
+    if _is_dataset(source):
+        source = _chunks(source)
     rows = collect_unlabeled(source, X, max_rows, random_state=random_state, verbose=verbose)
     rows = without_known_rows(rows, X)
     if n_rows(rows):

@@ -107,7 +107,7 @@ class Inputs:
         if automatic and listed and not self.is_ordered:
             outer = self.cv
         elif automatic and len(self) * _SET_ASIDE_SHARE > _MOST_SET_ASIDE:
-            outer = self._at_least_a_group(_MOST_SET_ASIDE / len(self))
+            outer = _MOST_SET_ASIDE / len(self)
         elif automatic and not self.is_ordered:
             outer = self._outer_folds()
         with warnings.catch_warnings():
@@ -126,23 +126,14 @@ class Inputs:
         """Return the number of outer folds, or the share of one hold-out."""
         folds = next((k for most, k in _OUTER_FOLDS if len(self) < most), None)
         if folds is None:
-            return self._at_least_a_group(_SET_ASIDE_SHARE)
-        if self.groups is None:
+            return _SET_ASIDE_SHARE
+        if self.groups is not None:
+            most = len(np.unique(self.groups))
+        elif self.task.has_classes:
+            most = int(np.bincount(self.task.encode(self.y)).max())
+        else:
             most = len(self)
-            if self.task.has_classes:
-                most = int(np.bincount(self.task.encode(self.y)).max())
-            return max(2, min(folds, most))
-        n_groups = len(np.unique(self.groups))
-        if n_groups < 2:
-            raise ValueError(
-                "Setting rows aside needs at least two groups. Got one in 'groups'. Leave groups "
-                "out, or set outer=None."
-            )
-        return min(folds, n_groups)
-
-    def _at_least_a_group(self, share: float) -> float:
-        """Return a share of the rows that a whole group can have."""
-        return share if self.groups is None else max(share, 1.0 / len(np.unique(self.groups)))
+        return max(2, min(folds, most))
 
     @property
     def is_ordered(self) -> bool:
@@ -155,7 +146,7 @@ class Inputs:
             return None
         few_groups = self.groups is not None and len(np.unique(self.groups)) < 4
         ((_, held_back),) = outer_splits(
-            _STOPPING_SHARE if few_groups else self._at_least_a_group(_STOPPING_SHARE),
+            _STOPPING_SHARE,
             self.X,
             self.y,
             self.task,

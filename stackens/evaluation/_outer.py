@@ -86,6 +86,11 @@ def outer_splits(
     """
     ordered = is_time_ordered(cv, X, y, groups)
     n_groups = None if groups is None else len(np.unique(groups))
+    if n_groups == 1 and not ordered and isinstance(outer, str | Real):
+        raise ValueError(
+            "Whole groups are set aside, so there must be at least two. Got one group for all "
+            "rows. Leave 'groups' out, or give an 'outer' split of your own."
+        )
     if isinstance(outer, str) and outer == "auto":
         outer = _FRACTION if ordered or n_rows(X) >= _HOLD_OUT_ROWS else _FOLDS
         if n_groups is not None and not ordered and n_groups <= _FOLDS:
@@ -193,7 +198,7 @@ def _group_hold_out(
 
     At least one group is set aside, and one kept.
     """
-    n_folds = max(2, min(round(1.0 / min(fraction, 1.0 - fraction)), len(np.unique(groups))))
+    n_folds = min(max(2, round(1.0 / min(fraction, 1.0 - fraction))), len(np.unique(groups)))
     folds = make_folds(n_folds, X, y, task, groups=groups, random_state=random_state)
     train, test = folds.splits[0]
     return (train, test) if fraction <= 0.5 else (test, train)

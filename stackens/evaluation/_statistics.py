@@ -139,7 +139,9 @@ def differences(
     difference = evaluation.scores - evaluation.scores[reference]
     se = paired.std(ddof=1)
     compared = [name for name in combinations if se[name] > 0]
-    half = se * _errors_wide(paired[compared].corr().to_numpy())
+    # Of standardised values, as the correlation of very small ones would underflow to NaN.
+    correlation = ((paired - paired.mean()) / se)[compared].cov().fillna(0.0)
+    half = se * _errors_wide(correlation.to_numpy())
     return pd.DataFrame(
         {"difference": difference, "se": se, "low": difference - half, "high": difference + half}
     )

@@ -25,8 +25,8 @@ def decimals(spread: float, value: float) -> int:
 
 
 def as_number(value: float, digits: int) -> str:
-    """Return a number with that many decimals, a dash where there is none."""
-    return f"{value:,.{digits}f}" if math.isfinite(value) else "-"
+    """Return a number with that many decimals, zero without a sign; a dash where there is none."""
+    return f"{value:z,.{digits}f}" if math.isfinite(value) else "-"
 
 
 def as_seconds(seconds: float) -> str:

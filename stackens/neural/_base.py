@@ -179,7 +179,7 @@ class TorchMLP(BaseEstimator, ABC):
         chosen = self._held_out(rows, rng)
         training = rows.take(~chosen)
         if going_on:
-            network = copy.deepcopy(self.module_)
+            network = loaded(self.module_, self.module_.state_dict())
         else:
             network = new_network(
                 rows,  # all of them, so that the bins do not depend on the seed

@@ -68,6 +68,7 @@ def new_network(
     return network
 
 
+@torch.inference_mode(False)
 def loaded(network: TabularNetwork, state: Mapping[str, Any]) -> TabularNetwork:
     """Return a copy of a network with other weights: tensors or arrays by name."""
     tensors = {name: torch.as_tensor(value) for name, value in state.items()}

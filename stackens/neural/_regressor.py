@@ -157,11 +157,10 @@ class TorchMLPRegressor(RegressorMixin, TorchMLP):
             deviations = rows.target - self.target_mean_
             # in units of the largest, as squares of huge or tiny numbers are no numbers
             largest = np.abs(deviations).max(axis=0)
-            # the deviation of a constant may be a rounding error
-            constant = (np.ptp(rows.target, axis=0) == 0) | (largest == 0)
-            largest[constant] = 1.0
-            squares = (deviations / largest) ** 2
+            squares = (deviations / np.where(largest == 0, 1.0, largest)) ** 2
             scale = largest * np.sqrt(np.average(squares, axis=0, weights=rows.weights))
+            # the deviation of a constant may be a rounding error
+            constant = (np.ptp(rows.target, axis=0) == 0) | (scale == 0)
             self.target_scale_ = np.where(constant, 1.0, scale)
         return replace(rows, target=(rows.target - self.target_mean_) / self.target_scale_)
 

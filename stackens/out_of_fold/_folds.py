@@ -98,7 +98,7 @@ def make_folds(
         return Folds(splits, np.ones(n_samples, dtype=bool), shuffled=True)
     if isinstance(cv, Integral):
         n_groups = len(np.unique(groups))
-        if n_groups < cv:
+        if n_groups < int(cv):
             raise ValueError(
                 f"There must be at least as many groups as folds. Got {n_groups} groups and "
                 f"{parameter}={cv!r}. Give more groups or fewer folds."

@@ -184,6 +184,8 @@ def learn_numeric(
     indicator : bool
         Whether a column with missing values gets an indicator (only when imputing).
     """
+    if weights is not None:  # by a power of two, which rounds nothing, so that none overflows
+        weights = np.ldexp(weights, -np.frexp(weights.max())[1])
     features = [
         _learn_feature(part, values[:, i], weights, impute, scale)
         for i, part in enumerate(PARTS[kind])

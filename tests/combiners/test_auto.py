@@ -153,6 +153,32 @@ def test_scorers_are_computed_on_every_split(make_table, scoring):
     )
 
 
+def test_a_split_without_a_class_is_not_judged(make_table):
+    table = make_table("multiclass")
+    without = np.flatnonzero(table.y != table.task.classes[0])[:9]
+    split = (np.setdiff1d(np.arange(table.n_samples), without), without)
+    more = replace(table, splits=(split, *table.splits))
+    for scoring, judged in (("roc_auc_ovr", False), ("neg_log_loss", True)):
+        auto = AutoCombiner(scoring=scoring)
+        expected = auto.fit(table).scores_
+        assert auto.fit(more).scores_["loss"].equals(expected["loss"]) != judged
+    with pytest.raises(ValueError, match="Number of classes"):
+        AutoCombiner(scoring="roc_auc_ovr").fit(replace(table, splits=(split,)))
+
+
+@pytest.mark.parametrize("kind", ["binary", "multilabel"])
+def test_log_loss_by_name_is_that_of_the_combiners(make_table, kind):
+    table = make_table(kind)
+    found = AutoCombiner(scoring="neg_log_loss").fit(table).scores_
+    losses = []
+    for train, test in table.splits:
+        p = UniformMean().fit(table.rows(train)).combine(table.rows(test))
+        target = table.target[test]
+        right = p[np.arange(len(test)), target] if kind == "binary" else abs(p - 1 + target)
+        losses.append(-np.log(right).mean())
+    assert found.loc["uniform", "loss"] == pytest.approx(np.mean(losses))
+
+
 @pytest.mark.parametrize("scoring", [None, "neg_log_loss"])
 def test_cross_fitted_chooses_without_the_rows_it_predicts(make_table, scoring):
     table = make_table("binary", n=100)

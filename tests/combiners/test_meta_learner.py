@@ -200,3 +200,11 @@ def test_positions_of_what_passed_are_kept(passthrough, positions):
 def test_texts_in_one_dimension_pass_as_one_column():
     meta = MetaLearner(make_pipeline(TabularEncoder(), LogisticRegression()), True)
     assert meta.fit(table_of(np.array(list("xyz"))[np.arange(N) % 3])).passed_ == [0]
+
+
+@pytest.mark.skipif(not hasattr(np.dtypes, "StringDType"), reason="numpy 2 made it")
+def test_texts_of_any_length_pass():
+    texts = np.array([["a", "bb"], ["ccc", "d"]], dtype=np.dtypes.StringDType())
+    seen = meta_features(table_of(texts[np.arange(N) % 2]), True)
+    assert seen[0, 2:].tolist() == ["a", "bb"]
+    np.testing.assert_array_equal(seen[:, 0].astype(float), P)

@@ -123,3 +123,13 @@ def test_combining_is_measured_without_asking_models_again():
     found = measure(models, np.zeros((50, 1)), {"one": combination([1.0], ("b",))})
     assert [len(models["a"].asked), len(models["b"].asked)] == asked
     assert found["one"].one_row_us > found["b"].one_row_us
+
+
+def test_rows_that_are_a_list_of_texts():
+    class ByLength(Recorder):
+        def predict(self, X):
+            return np.array([len(text) for text in X], dtype=float)
+
+    texts = ["a", "bb", "ccc"] * 4
+    found = measure({"a": ByLength()}, texts, {"one": combination([1.0], ("a",))})
+    assert found["one"].one_row_us > 0

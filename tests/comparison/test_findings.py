@@ -69,6 +69,17 @@ def test_a_gain_within_noise():
     assert "what 'blend' gains (0.9120, a difference of 0.0070) is within noise" in said
 
 
+def test_a_gain_without_an_interval():
+    said = sentence(
+        findings(
+            pd.Series({"blend": 0.912, "forest": 0.905}),
+            {"blend": [0.007, np.nan, np.nan, np.nan], "forest": [0, 0, 0, 0]},
+        )
+    )
+    assert said.startswith("Use 'forest', the best single model")
+    assert said.endswith("cannot be told from noise (no interval, 1,408 rows set aside).")
+
+
 def test_a_higher_score_is_above():
     said = sentence(
         findings(

@@ -43,6 +43,13 @@ def test_take_rows(name, index):
     np.testing.assert_array_equal(dense(taken), ARRAY[index])
 
 
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_numbers_beside_text_in_a_list_stay_numbers(kind):
+    X = as_features(kind([[1.5, "a"], [2, "b"]]))
+    assert X.tolist() == [[1.5, "a"], [2, "b"]]
+    assert as_features(kind([["c", "a"], ["d", "b"]])).tolist() == [["c", "a"], ["d", "b"]]
+
+
 def test_frames_keep_types_and_index():
     X = pd.DataFrame({"c": pd.Categorical(["x", "y", "x"]), "n": [1, 2, 3]}, index=[5, 6, 7])
     taken = take_rows(X, np.array([2, 1]))

@@ -204,3 +204,11 @@ def test_plain_values_of_dtype_object(values, dtype, kind):
 )
 def test_other_targets_stay_as_they_are(y):
     assert plain_target(y) is y
+
+
+def test_targets_whose_squares_overflow():
+    for y in (np.array([1.0, -1e200, 3.5]), np.array([[1.0, 2.0], [1e160, 0.5]])):
+        with pytest.raises(ValueError, match=r"squares of larger ones overflow. Got -?1e\+"):
+            infer_task(y, classification=False)
+    for largest in (1e140, 1e20):  # neither fits int64
+        assert infer_task(np.array([largest, 2.5]))[0].kind == "regression"

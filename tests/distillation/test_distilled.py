@@ -148,6 +148,18 @@ def test_an_export_refuses_missing_values_where_the_student_does():
         assert program_of(model).refused is None
 
 
+@pytest.mark.parametrize("kind", [pd.DataFrame, np.asarray])
+def test_what_it_learnt_with_missing_values_is_answered_and_exported_with_them(kind):
+    rows = X.copy()
+    rows[::7, 1] = np.nan
+    base = make_pipeline(se.TabularEncoder(), LogisticRegression())
+    teacher = se.StackedClassifier([("base", base)], passthrough=True)
+    assert not get_tags(teacher).input_tags.allow_nan
+    model = se.DistilledClassifier(teacher, student="tree", **QUICK).fit(kind(rows), Y)
+    np.testing.assert_array_equal(model.predict(rows), model.predict(kind(rows)))
+    assert program_of(model).refused is None
+
+
 def test_polars_frames_of_columns_without_a_common_type():
     frame, labels = mixed_table("binary", 120)[:2]
     teacher = make_pipeline(se.TabularEncoder(), DecisionTreeClassifier())
@@ -182,7 +194,7 @@ def test_what_cannot_work_is_told_before_the_teacher_learns(tmp_path):
         fit(X, groups=[1, 2])
     with pytest.raises(ValueError, match="Got 199 missing ones"):
         fit(X, groups=[1.0] + [None] * 199)
-    with pytest.raises(ValueError, match="at least two groups"):
+    with pytest.raises(ValueError, match="there must be at least two"):
         fit(X, groups=np.zeros(200))
     with pytest.raises(ValueError, match="can be written to"):
         fit(X, cache=file)

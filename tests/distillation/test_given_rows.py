@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stackens.distillation._given_rows import given_array, given_rows
+from stackens.distillation import _given_rows
+from stackens.distillation._given_rows import given_array, given_rows, given_unlabeled
 
 torch = pytest.importorskip("torch")
 
@@ -42,6 +43,14 @@ def test_datasets_of_arrays_with_labels_give_their_arrays():
     np.testing.assert_array_equal(given_rows(Images())[:, 0, 0], [0, 1, 2])
 
 
+def test_datasets_without_labels_are_read_chunk_by_chunk(monkeypatch):
+    monkeypatch.setattr(_given_rows, "_CHUNK", 2)
+    like = np.full((1, 2, 2), 1, dtype=np.float32)
+    for source in (Images(), torch.utils.data.DataLoader(given_rows(Images()), batch_size=2)):
+        found = given_unlabeled(source, like, 10, 0, 0)
+        np.testing.assert_array_equal(found[:, 0, 0], [0, 2])
+
+
 def test_loaders_are_refused_as_they_may_shuffle():
     loader = torch.utils.data.DataLoader(Images(), batch_size=2, shuffle=True)
     with pytest.raises(TypeError, match=r"in the order of y. Got a DataLoader.*loader.dataset"):
@@ -51,6 +60,7 @@ def test_loaders_are_refused_as_they_may_shuffle():
 def test_half_precisions_that_numpy_lacks():
     rows = torch.tensor([[1.5, 2.0]], dtype=torch.bfloat16)
     assert given_rows(rows).tolist() == [[1.5, 2.0]]
+    assert given_unlabeled(rows, np.zeros((1, 2)), 10, 0, 0).tolist() == [[1.5, 2.0]]
 
 
 def test_arrow_tables_become_frames():

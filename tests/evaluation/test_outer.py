@@ -173,6 +173,12 @@ def test_too_few_groups_inside():
         inner_cv(3, np.arange(4), 6, groups)
 
 
+@pytest.mark.parametrize("outer", ["auto", 0.3, 2])
+def test_one_group_cannot_be_set_aside(outer):
+    with pytest.raises(ValueError, match="at least two. Got one group"):
+        split(outer, np.arange(40) % 2, groups=np.zeros(40))
+
+
 @pytest.mark.parametrize("outer", ["auto", 0.3, TimeSeriesSplit(3)])
 def test_groups_that_time_cuts_are_told(outer):
     y = np.arange(40) % 2

@@ -1,11 +1,12 @@
 """Standard errors and paired intervals."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from stackens._core._task import Task
 from stackens.evaluation._scoring import Answers, resolve_scoring
-from stackens.evaluation._statistics import HeldOut, differences, evaluate
+from stackens.evaluation._statistics import Evaluation, HeldOut, differences, evaluate
 
 NUMBERS = Task("regression", 1)
 BINARY = Task("binary", 2, np.array([0, 1]))
@@ -170,6 +171,16 @@ def test_groups_are_drawn_whole():
     grouped = evaluate([repeated], ["m0"], scoring, NUMBERS, groups=np.repeat(np.arange(40), 10))
     ratio = grouped.standard_errors["m0"] / plain.standard_errors["m0"]
     assert ratio == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_differences_that_vary_only_by_rounding_have_an_interval():
+    random = np.random.default_rng(0)
+    resampled = pd.DataFrame(random.normal(size=(1_000, 4)), columns=list("abcd"))
+    resampled["c"], resampled["d"] = resampled["a"] - 0.7, resampled["a"] + 1e-200
+    resampled["b"] = resampled["a"] * (1 + 1e-15)
+    found = differences(Evaluation(resampled.mean(), resampled, {}), "a", ["b", "c", "d"])
+    assert np.isfinite(found.to_numpy()).all()
+    np.testing.assert_allclose(found.loc["c", ["low", "high"]].astype(float), -0.7)
 
 
 def test_parts_of_one_group_each_vary_with_the_groups():

@@ -47,6 +47,10 @@ def test_bytes(n_bytes, words):
     assert as_bytes(n_bytes) == words
 
 
+def test_zero_has_no_sign():
+    assert as_number(-0.0, 2) == as_number(-0.0001, 2) == "0.00"
+
+
 def test_capital_letters():
     assert capitalised("log loss") == "Log loss"
     assert capitalised("ROC AUC") == "ROC AUC"

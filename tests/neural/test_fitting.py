@@ -192,3 +192,6 @@ def test_what_the_program_has_set_for_its_own_tensors_means_nothing():
     for mode in (torch.no_grad(), torch.inference_mode()):
         with mode:
             assert same(trained()[0], expected)
+    with torch.inference_mode():
+        copied = loaded(expected, expected.state_dict())
+    assert not any(tensor.is_inference() for tensor in copied.parameters())

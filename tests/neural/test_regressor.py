@@ -7,8 +7,9 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from stackens import TorchMLPRegressor
+from stackens.neural._table import TargetRows
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 X, Y = load_diabetes(return_X_y=True)
 
@@ -29,7 +30,7 @@ def test_the_unit_of_the_target_means_nothing():
     expected = small().fit(X, Y).predict(X)
     scaled = small().fit(X, 1024 * Y).predict(X)
     np.testing.assert_allclose(scaled, 1024 * expected, rtol=1e-9)
-    for unit in (2.0**650, 2.0**-650):  # whose squares are no numbers
+    for unit in (2.0**480, 2.0**-650):  # of the second the squares are 0
         scaled = small().fit(X, unit * Y).predict(X)
         np.testing.assert_allclose(scaled, unit * expected, rtol=1e-9)
     moved = small(max_iter=40).fit(X, 1e6 + Y / 100)
@@ -67,6 +68,14 @@ def test_a_constant_is_predicted(value):
     np.testing.assert_allclose(model.predict(X), value, atol=1e-6)
 
 
+def test_one_row_that_outweighs_all_others_has_no_spread():
+    weights = np.r_[1e10, np.full(441, 1e-320)]
+    model = small()
+    rows = TargetRows(np.zeros((442, 1)), Y[:, None], weights)
+    assert np.isfinite(model._targets(rows, going_on=False).target).all()
+    assert model.target_scale_.tolist() == [1.0]
+
+
 def test_numbers_too_small_to_square():
     model = small().fit(X, 1e-250 * Y)
     assert np.isfinite(model.predict(X)).all()
@@ -91,3 +100,11 @@ def test_a_warm_start_keeps_the_scale_and_needs_the_same_targets():
     assert model.fit(X, Y + 1000).target_mean_ is mean
     with pytest.raises(ValueError, match=r"must have 1 column\(s\).*Got 2. Set warm_start=False"):
         model.fit(X, np.column_stack([Y, Y]))
+
+
+def test_a_warm_start_where_gradients_are_off():
+    model = small(warm_start=True).fit(X, Y)
+    twin = small(warm_start=True).fit(X, Y).fit(X, Y)
+    with torch.inference_mode():
+        model.fit(X, Y)
+    np.testing.assert_array_equal(model.predict(X), twin.predict(X))

@@ -78,3 +78,8 @@ def test_fitted_models():
     assert check_fitted([("nb", fitted)]) is None
     with pytest.raises(NotFittedError, match=r"'prefit'.*Got 'tree' \(DecisionTreeC.*Call its fit"):
         check_fitted([("nb", fitted), PAIRS[1]])
+
+
+def test_groups_of_several_types():
+    with pytest.raises(ValueError, match=r"one type.* Got int, str. Convert"):
+        checked_groups(np.array([1, "a", 2], dtype=object))

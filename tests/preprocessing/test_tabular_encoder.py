@@ -300,6 +300,12 @@ def test_equal_weights_change_nothing(frame):
     )
 
 
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_only_the_proportions_of_weights_count(frame, size):
+    found = TabularEncoder(scale=True).fit_transform(frame, sample_weight=[size] * len(frame))
+    np.testing.assert_allclose(found, TabularEncoder(scale=True).fit_transform(frame))
+
+
 @pytest.mark.parametrize(
     ("weights", "words"),
     [([1.0, 1.0], r"expected \(4,\)"), ([-1.0, 1, 1, 1], "Negative"), (["a"] * 4, "string")],

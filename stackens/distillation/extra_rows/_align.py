@@ -94,7 +94,9 @@ def _dense(chunk: Any, name: str) -> np.ndarray:
     if sparse.issparse(chunk):
         return chunk.toarray()
     if is_tensor(chunk):
-        return chunk.detach().cpu().numpy()
+        chunk = chunk.detach().cpu()
+        half = str(chunk.dtype) == "torch.bfloat16"  # which numpy does not have
+        return (chunk.float() if half else chunk).numpy()
     if is_frame(chunk):
         return chunk.to_numpy()
     if isinstance(chunk, np.ndarray):

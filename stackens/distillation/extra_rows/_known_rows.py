@@ -45,9 +45,6 @@ def _hashes(rows: Any) -> np.ndarray:
         return rows.with_columns(numeric.cast(float)).hash_rows().to_numpy()
     if sparse.issparse(rows):
         return _hashes_of_sparse(rows)
-    if isinstance(rows, np.ndarray) and rows.dtype.kind in "biuf":
-        parts = (np.asarray(row, dtype=np.float64) + 0.0 for row in rows)  # which makes -0.0 0.0
-        return np.array([hash(part.tobytes()) for part in parts], dtype=np.int64)
     if isinstance(rows, np.ndarray):
         rows = pd.DataFrame(rows.reshape(len(rows), -1))
     elif not isinstance(rows, pd.DataFrame):
@@ -62,13 +59,13 @@ def _hashes_of_column(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column.dtype):
         column = pd.Series(column.to_numpy(np.float64, na_value=np.nan))
     try:
-        return pd.util.hash_array(column.array)
+        return pd.util.hash_pandas_object(column, index=False).to_numpy()
     except TypeError:  # lists, dicts or arrays in cells
         return pd.util.hash_array(np.array([pickle.dumps(cell) for cell in column], dtype=object))
 
 
 def _hashes_of_sparse(rows: Any) -> np.ndarray:
-    rows = rows.tocsr(copy=True).astype(np.float64)
+    rows = sparse.csr_matrix(rows, dtype=np.float64, copy=True)
     rows.sum_duplicates()
     rows.eliminate_zeros()
     indices, values = (pd.util.hash_array(part) for part in (rows.indices, rows.data))

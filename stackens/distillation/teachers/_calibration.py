@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -67,8 +67,8 @@ def fitted_calibration(
     """Learn a calibration from raw values of rows that the model did not see.
 
     Probabilities get a temperature (Guo et al. 2017), binary margins a sigmoid (Platt 1999) and
-    others a temperature. So do the 0/1 votes of models without either, as probabilities: then the
-    class voted for has the share of votes that are right.
+    others a temperature. The 0/1 votes of models without either become the share of votes that
+    are right, by Laplace's rule, and equal parts of the rest.
 
     Trees and neighbours say 0 where they saw no example. One row of the truth there costs the
     log loss as much as dozens of wrong guesses, and a temperature that repaired it would flatten
@@ -109,11 +109,16 @@ def fitted_calibration(
         return Calibration(response, scale / inverse_temperature(values / scale, codes, weights))
     if not calibrate or not len(weights):
         return Calibration(response)
-    floor = 1.0 / (weights.sum() + values.shape[1])
+    n_classes = values.shape[1]
+    if response == "predict":
+        right = weights @ values[np.arange(len(codes)), codes]
+        odds = (right + 1.0) / (weights.sum() - right + 1.0)  # Laplace's rule
+        return Calibration(response, 1.0, min(1.0, 1.0 / (odds * max(1, n_classes - 1))))
+    floor = 1.0 / (weights.sum() + n_classes)
     floored = _with_temperature(values, codes, weights, floor)
     if _log_loss(floored(values), codes, weights) <= _log_loss(values, codes, weights):
-        return replace(floored, response=response)
-    return replace(_with_temperature(values, codes, weights, floor=0.0), response=response)
+        return floored
+    return _with_temperature(values, codes, weights, floor=0.0)
 
 
 def _with_temperature(

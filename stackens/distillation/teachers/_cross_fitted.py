@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from stackens.distillation.teachers._teacher import (
     TeacherRows,
     TeachingOptions,
 )
+from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold import CrossFit, cross_fit, seeded_clone
 
 __all__ = [
@@ -266,15 +268,18 @@ def _fitted(
 
 
 def _cross_fit(pairs: Pairs, rows: TeacherRows, settings: dict[str, Any]) -> CrossFit:
-    return cross_fit(
-        pairs,
-        rows.X,
-        rows.y,
-        groups=rows.groups,
-        sample_weight=rows.sample_weight,
-        classification=rows.task.is_classification,
-        **settings,
-    )
+    with warnings.catch_warnings():
+        if rows.none_seen:
+            warnings.filterwarnings("ignore", "The models .* already fitted", LeakageWarning)
+        return cross_fit(
+            pairs,
+            rows.X,
+            rows.y,
+            groups=rows.groups,
+            sample_weight=rows.sample_weight,
+            classification=rows.task.is_classification,
+            **settings,
+        )
 
 
 def _check_repeatable(cv: Any) -> None:

@@ -58,14 +58,16 @@ class EstimatorTeacher(CrossFittedTeacher):
             given = frozen_parts(self.estimator)
             if not given:
                 return super().teach(rows, options)
-            warnings.warn(
-                f"Parts of the teacher are fitted already and stay as they are: {given}. If they "
-                "saw any of these rows, its labels and its score look better than they are. Pass "
-                "models that can be fitted again, or accept such labels with "
-                "soft_targets='in_sample'.",
-                LeakageWarning,
-                stacklevel=3,
-            )
+            if not rows.none_seen:
+                warnings.warn(
+                    f"Parts of the teacher are fitted already and stay as they are: {given}. If "
+                    "they saw any of these rows, its labels and its score look better than they "
+                    "are. Pass models that can be fitted again, say that they saw none with "
+                    "seen_by_teacher=np.zeros(len(X), dtype=bool), or accept such labels with "
+                    "soft_targets='in_sample'.",
+                    LeakageWarning,
+                    stacklevel=3,
+                )
             with warnings.catch_warnings():  # the cross-fit says it as well
                 warnings.filterwarnings("ignore", "The models .* already fitted", LeakageWarning)
                 taught = super().teach(rows, options)

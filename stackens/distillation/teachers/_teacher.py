@@ -40,7 +40,8 @@ class TeacherRows:
     sample_weight : ndarray of shape (n_samples,) or None, default=None
     groups : ndarray of shape (n_samples,) or None, default=None
     seen : ndarray of bool of shape (n_samples,) or None, default=None
-        Rows that a teacher which is not fitted here was trained on. None: not known.
+        Rows that a teacher, or parts of it, which are not fitted here were trained on. None: not
+        known.
     targets : ndarray of shape (n_samples, n_outputs) or (n_samples,) or None, default=None
         Soft targets that exist already.
     n_outputs : int or None, default=None
@@ -58,6 +59,11 @@ class TeacherRows:
 
     def __len__(self) -> int:
         return n_rows(self.X)
+
+    @property
+    def none_seen(self) -> bool:
+        """Whether it is said that what is fitted already saw none of the rows."""
+        return self.seen is not None and not self.seen.any()
 
     @property
     def width(self) -> int:
@@ -80,7 +86,8 @@ class TeachingOptions:
         ``"auto"`` are honest targets where that is possible. ``"in_sample"`` lets the teacher
         label the very rows that it was fitted on.
     calibrate : bool, default=True
-        Whether probabilities get a temperature where out-of-fold ones are there to learn it from.
+        Whether probabilities get a temperature where out-of-fold ones are there to learn it from,
+        and votes the share of them that is right.
     n_jobs : int or None, default=None
         Fits at the same time.
     random_state : int or None, default=None

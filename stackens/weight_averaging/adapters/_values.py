@@ -131,7 +131,7 @@ def _to_torch(array: NDArray, like: Any) -> Any:
         if (np.isfinite(array) & (np.abs(array) >= beyond)).any():
             raise FloatingPointError(f"overflow in {like.dtype}")
         tensor = torch.from_numpy(round_to_odd(array)).to(like.dtype)
-    elif like.dtype in (torch.float16, torch.float32):
+    elif like.dtype in (torch.float16, torch.float32, torch.complex64):
         # torch would make float16 by way of float32, and does not tell of overflows.
         tensor = torch.from_numpy(array.astype(str(like.dtype).removeprefix("torch.")))
     else:

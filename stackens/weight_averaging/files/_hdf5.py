@@ -68,7 +68,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     """Say which file it was that the HDF5 library could not make sense of."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError) as error:  # all that h5py raises over damage
+    except (OSError, RuntimeError, KeyError, TypeError) as error:  # what h5py raises over damage
         raise ValueError(
             f"{path} must hold a whole HDF5 file. Got one that can't be read ({error}): it was cut "
             "short or is damaged. Write or fetch it again."

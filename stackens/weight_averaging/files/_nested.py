@@ -45,13 +45,11 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
             f"{path} must hold one dict of tensors, or the 'key' parameter must say which. Got "
             f"{listed}. Pass key=... with the keys from the outside in, joined by dots."
         )
-    if key in found:
-        return found[key]
     start = f"{key}." if key else ""
     inside = {
-        name.removeprefix(start): tensors
+        "" if name == key else name.removeprefix(start): tensors
         for name, tensors in found.items()
-        if name.startswith(start) and "optim" not in name.lower()
+        if name == key or (name.startswith(start) and "optim" not in name.lower())
     }
     if not inside:
         raise ValueError(
@@ -60,7 +58,11 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
         )
     if len(inside) == 1:
         return next(iter(inside.values()))
-    return {f"{part}.{name}": t for part, tensors in inside.items() for name, t in tensors.items()}
+    return {
+        f"{part}.{name}" if part else name: tensor
+        for part, tensors in inside.items()
+        for name, tensor in tensors.items()
+    }
 
 
 def _candidates(value: Any, key: str) -> Iterator[tuple[str, dict[str, Tensor]]]:

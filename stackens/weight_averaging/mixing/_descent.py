@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from stackens.weight_averaging._evaluation import Score
 from stackens.weight_averaging.mixing._batches import Batches
 from stackens.weight_averaging.mixing._constraint import (
     Constraint,
@@ -30,12 +31,17 @@ class Point:
     ----------
     weights : array of shape (n_groups, n_models)
     bias : array of shape (n_groups,)
-    loss : float
+    score : Score
+        Minus the loss; its standard error is over batches.
     """
 
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
-    loss: float
+    score: Score
+
+    @property
+    def loss(self) -> float:
+        return -self.score.mean
 
 
 @dataclass
@@ -127,17 +133,23 @@ class Descent:
             )
         return loss
 
-    def _held_out(self) -> float:
+    def _held_out(self) -> Score:
         import torch
 
-        total, n_rows = 0.0, 0
+        found, counts = [], []
         with torch.no_grad():
             for batch in self.validation.epoch():
-                total += float(self._loss(batch)) * _rows(batch)
-                n_rows += _rows(batch)
+                found.append(float(self._loss(batch)))
+                counts.append(_rows(batch))
+        n_rows = sum(counts)
         if n_rows == 0:
             raise ValueError("The held-out rows must not be empty. Got no batch of 'validation'.")
-        return total / n_rows if np.isfinite(total) else np.inf
+        losses, shares = np.array(found), np.array(counts) / n_rows
+        if not np.isfinite(losses).all():
+            return Score(np.array([-np.inf]))
+        mean = losses @ shares
+        # each batch as much as it has rows, around the mean over rows
+        return Score(-mean - len(losses) * shares * (losses - mean))
 
 
 def _rows(batch: Any) -> int:

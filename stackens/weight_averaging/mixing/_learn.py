@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stackens.weight_averaging._evaluation import Score
 from stackens.weight_averaging.mixing._batches import Batches, split_arrays
 from stackens.weight_averaging.mixing._constraint import CONSTRAINTS, Constraint, allowed
 from stackens.weight_averaging.mixing._descent import Descent
 from stackens.weight_averaging.mixing._gradient import MixedNetwork
 from stackens.weight_averaging.mixing._groups import groups_of
 from stackens.weight_averaging.mixing._ingredients import Ingredients
-from stackens.weight_averaging.mixing._learned import LearnedMixing
+from stackens.weight_averaging.mixing._learned import LearnedMixing, scores_frame
 from stackens.weight_averaging.mixing._search import search
 from stackens.weight_averaging.mixing._starts import best_start
 from stackens.weight_averaging.mixing._trainable import trainable
@@ -177,8 +178,11 @@ def learn_mixing(
                 Batches(training, batch_size, like),
                 Batches(held_out, batch_size, like),
             )
+            tried: list[tuple[str, Score]] = []
             if first is None:
-                first = best_start(lambda weights: -descent.at(weights).loss, *mixed.shape)
+                first, tried = best_start(
+                    lambda weights: descent.at(weights).score, len(groups), ingredients.names
+                )
             begin = descent.at(first)
             best = descent.run(
                 begin,
@@ -201,6 +205,7 @@ def learn_mixing(
             loss=best.loss,
             start_loss=begin.loss,
             history=descent.history,
+            scores=scores_frame([*(tried or [("start", begin.score)]), ("learnt", best.score)]),
         )
 
 
@@ -255,23 +260,29 @@ def _by_trial(
 ) -> LearnedMixing:
     """Search the weights by a score."""
 
-    def score(weights: NDArray[np.float64]) -> float:
-        value = float(np.mean(evaluate(ingredients.merge(weights, groups))))
-        return value if np.isfinite(value) else -np.inf
+    def score(weights: NDArray[np.float64]) -> Score:
+        found = evaluate(ingredients.merge(weights, groups))
+        if hasattr(found, "detach"):
+            found = found.detach().cpu().double()
+        values = np.ravel(np.asarray(found, dtype=np.float64))
+        return Score(values if np.isfinite(values).all() else np.array([-np.inf]))
 
+    tried: list[tuple[str, Score]] = []
     if first is None:
-        first = best_start(score, len(groups), len(ingredients.names))
-    weights, found, history = search(
-        score, first, constraint, max_evaluations=max_evaluations, verbose=verbose
+        first, tried = best_start(score, len(groups), ingredients.names)
+    begin = score(first)
+    weights, best, history = search(
+        score, first, begin, constraint, max_evaluations=max_evaluations, verbose=verbose
     )
-    _check_found(found, "evaluate")
+    _check_found(best.mean, "evaluate")
     return LearnedMixing(
         model=ingredients.merge(weights, groups),
         weights=weights,
         bias=np.zeros(len(groups)),
         groups=groups,
         names=ingredients.names,
-        loss=-found,
-        start_loss=-history[0]["score"],
+        loss=-best.mean,
+        start_loss=-begin.mean,
         history=history,
+        scores=scores_frame([*(tried or [("start", begin)]), ("learnt", best)]),
     )

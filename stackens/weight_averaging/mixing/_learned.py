@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["LearnedMixing"]
+from stackens.weight_averaging._evaluation import Score
+
+__all__ = ["LearnedMixing", "scores_frame"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class LearnedMixing:
         The same at the start, the best of equal weights, each model alone and the greedy soup.
     history : list of dict
         One for each epoch: ``epoch``, ``train_loss``, ``validation_loss``.
+    scores : DataFrame
+        ``loss`` as above, and ``se``, its standard error over the held-out batches, or over rows
+        where weights were searched by a score for each row; NaN where there is but one. A row for
+        each model alone, equal weights and the greedy soup, or for the ``start`` that was given;
+        and the last for the mixture that was ``learnt``.
     """
 
     model: Any
@@ -45,6 +52,7 @@ class LearnedMixing:
     loss: float
     start_loss: float
     history: list[dict[str, float]] = field(repr=False)
+    scores: pd.DataFrame = field(repr=False)
 
     def frame(self) -> pd.DataFrame:
         """Return the weights: a row for each group, a column for each model, and the bias."""
@@ -76,3 +84,14 @@ class LearnedMixing:
         ax.set(xlabel="weight of the model", ylabel="tensors mixed together")
         ax.legend(title="model", bbox_to_anchor=(1.0, 1.0), loc="upper left")
         return ax
+
+
+def scores_frame(scores: Sequence[tuple[str, Score]]) -> pd.DataFrame:
+    """Return minus the scores, and their standard errors, by name."""
+    return pd.DataFrame(
+        {
+            "loss": [-score.mean for _, score in scores],
+            "se": [score.se for _, score in scores],
+        },
+        pd.Index([name for name, _ in scores], name="mixture"),
+    )

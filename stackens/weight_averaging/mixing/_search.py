@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from tqdm import tqdm
 
+from stackens.weight_averaging._evaluation import Score
 from stackens.weight_averaging.mixing._constraint import Constraint, free_parameters, weights_from
 
 __all__ = ["search"]
@@ -19,20 +20,23 @@ _METHOD = "COBYQA"
 
 
 def search(
-    score: Callable[[NDArray[np.float64]], float],
+    score: Callable[[NDArray[np.float64]], Score],
     start: NDArray[np.float64],
+    begin: Score,
     constraint: Constraint,
     *,
     max_evaluations: int,
     verbose: int = 0,
-) -> tuple[NDArray[np.float64], float, list[dict[str, float]]]:
+) -> tuple[NDArray[np.float64], Score, list[dict[str, float]]]:
     """Return the weights with the best score met on the way, that score, and all scores.
 
     Parameters
     ----------
     score : callable
-        Weights of shape (n_groups, n_models) -> a number, greater is better.
+        Weights of shape (n_groups, n_models) -> their score, greater is better.
     start : array of shape (n_groups, n_models)
+    begin : Score
+        That of the start.
     constraint : {"simplex", "bounded", "free"}
     max_evaluations : int
         How often `score` may be called.
@@ -43,19 +47,19 @@ def search(
     ----------
     Ragonneau & Zhang (2024), "COBYQA: a derivative-free trust-region solver", arXiv:2408.06911.
     """
-    best = start, score(start)
-    history = [{"evaluation": 0, "score": best[1]}]
+    best = start, begin
+    history = [{"evaluation": 0, "score": best[1].mean}]
     progress = tqdm(total=max_evaluations, desc="mixing", disable=not verbose, unit="trial")
 
     def objective(parameters: NDArray[np.float64]) -> float:
         nonlocal best
         weights = weights_from(parameters.reshape(start.shape), constraint)
         found = score(weights)
-        history.append({"evaluation": len(history), "score": found})
+        history.append({"evaluation": len(history), "score": found.mean})
         progress.update()
-        if found > best[1]:
+        if found.mean > best[1].mean:
             best = weights, found
-        return -found if np.isfinite(found) else np.inf
+        return -found.mean if np.isfinite(found.mean) else np.inf
 
     with progress:
         minimize(

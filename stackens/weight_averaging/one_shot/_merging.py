@@ -85,7 +85,12 @@ def merge_networks(
     precision = precision_of(received[0])
     for network in received:
         widen(network)
-    _check_inputs(received[0], as_tensors(held_rows, received[0]))
+    try:
+        _check_inputs(received[0], as_tensors(held_rows, received[0]))
+    except ValueError:  # a forward with casts of its own may run in the types received only
+        for network in received:
+            narrow(network, precision)
+        _check_inputs(received[0], as_tensors(held_rows, received[0]))
     common, terms = common_terms(received, sites, held_rows)
     statistics = common_statistics(received, sites, terms, held_rows)
 

@@ -34,3 +34,29 @@ def test_polars_sparse_and_lists():
     np.testing.assert_array_equal(rows.toarray(), MORE[[1, 3]])
     assert without_known_rows(["a b", "c"], ["c", "d"]) == ["a b"]
     assert len(without_known_rows(KNOWN, KNOWN)) == 0
+
+
+def test_numbers_are_compared_by_value_whatever_their_types():
+    whole, more = np.array([[0, 1], [2, 0]]), np.array([[2.0, -0.0], [2.5, 0.0]])
+    np.testing.assert_array_equal(without_known_rows(more, whole), more[[1]])
+    known, rows = (pd.DataFrame(part, columns=["a", "b"]).assign(c="x") for part in (whole, more))
+    known["a"] = known["a"].astype("Int64")
+    assert without_known_rows(rows, known)["a"].tolist() == [2.5]
+    polars = pytest.importorskip("polars")
+    found = without_known_rows(polars.from_pandas(rows), polars.from_pandas(known))
+    assert found["a"].to_list() == [2.5]
+    stored = sparse.csr_matrix((np.array([0.0, 2.0]), [1, 0], [0, 2]), shape=(1, 2))
+    assert without_known_rows(stored, sparse.csr_matrix(whole)).shape == (0, 2)
+
+
+def test_columns_that_changed_places_make_another_row():
+    for kind in (np.array, sparse.csr_matrix, pd.DataFrame):
+        assert without_known_rows(kind([[1.0, 2.0]]), kind([[2.0, 1.0]])).shape == (1, 2)
+
+
+def test_cells_that_hold_lists_or_arrays():
+    long = [np.arange(5_000) + (np.arange(5_000) == 2_500) * i for i in range(3)]
+    rows = [{"signal": signal} for signal in long]
+    assert without_known_rows(rows, rows[:1]) == rows[1:]
+    frame = pd.DataFrame({"a": [1.0] * 3, "signal": long})
+    assert without_known_rows(frame, frame[:2]).index.tolist() == [2]

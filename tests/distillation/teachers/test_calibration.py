@@ -124,14 +124,23 @@ def test_switched_off_votes_and_probabilities_stay_as_they_are(response):
     assert off(values) is values
 
 
-def test_votes_become_the_share_of_votes_that_are_right():
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("accuracy", [0.55, 0.8, 1.0])
+def test_votes_become_the_share_of_votes_that_are_right(n_classes, accuracy):
     rng = np.random.default_rng(0)
-    codes, said = rng.integers(3, size=5_000), rng.random(5_000) < 0.8
-    votes = np.eye(3)[np.where(said, codes, (codes + 1) % 3)]
+    codes, said = rng.integers(n_classes, size=5_000), rng.random(5_000) < accuracy
+    votes = np.eye(n_classes)[np.where(said, codes, (codes + 1) % n_classes)]
     found = fitted_calibration(votes, "predict", codes)(votes)
-    np.testing.assert_allclose(found.max(axis=1), said.mean(), atol=0.005)
+    np.testing.assert_allclose(found.max(axis=1), said.mean(), atol=0.001)
+    assert found.max() < 1.0
     np.testing.assert_array_equal(found.argmax(axis=1), votes.argmax(axis=1))
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
+
+
+def test_votes_worse_than_chance_say_nothing():
+    codes = np.arange(90) % 3
+    found = fitted_calibration(np.eye(3)[(codes + 1) % 3], "predict", codes)(np.eye(3))
+    np.testing.assert_allclose(found, 1 / 3)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])

@@ -154,3 +154,16 @@ def test_parts_that_stay_as_they_are_are_told():
         fitted = learn(votes)
     assert fitted.source == "out-of-fold, 5 folds, tree as given"
     assert learn(votes, soft_targets="in_sample").source.startswith("in-sample")
+
+
+def test_parts_that_saw_none_of_the_rows_are_no_leak():
+    other = np.random.default_rng(1).normal(size=X.shape)
+    part = FrozenEstimator(DecisionTreeClassifier(random_state=0).fit(other, Y))
+    rows = TeacherRows(X, Y, infer_task(Y)[0], seen=np.zeros(len(X), dtype=bool))
+    members = [("tree", part), ("bayes", GaussianNB())]
+    assert "tree as given" in learn(VotingClassifier(members, voting="soft"), rows).source
+    stack = se.StackedClassifier(members, random_state=0)
+    assert "tree as given" in learn(stack, rows).source
+    rows.seen[0] = True
+    with pytest.warns(LeakageWarning, match="'tree'"):
+        learn(stack, rows)

@@ -162,3 +162,13 @@ def test_damaged_files_are_refused(path):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(ValueError, match=r"must hold a whole HDF5 file"):
         read_hdf5(Hdf5File(path))
+
+
+def test_a_type_that_there_is_not_is_damage(tmp_path):
+    path = tmp_path / "odd.h5"
+    with h5py.File(path, "w") as file:
+        file["note"] = "text"
+    utf8, unknown = b"\x19\x01\x01\x00", b"\x19\x01\xfe\x00"  # the type of text, and its encoding
+    path.write_bytes(path.read_bytes().replace(utf8, unknown))
+    with pytest.raises(ValueError, match=r"must hold a whole HDF5 file.*encoding"):
+        read_hdf5(Hdf5File(path))

@@ -10,6 +10,7 @@ from stackens.weight_averaging.files._nested import state_dict_in
 from stackens.weight_averaging.files._sources import InMemory, Tensor
 
 TENSOR = Tensor(DTYPES["F32"], (2,), InMemory(np.zeros(2), "zeros"))
+MATRIX = Tensor(DTYPES["F32"], (1, 2), InMemory(np.zeros((1, 2)), "matrix"))
 WEIGHTS = {"layer.weight": TENSOR, "layer.bias": TENSOR}
 NUMBER = Tensor(DTYPES["F32"], (), InMemory(np.zeros(()), "number"))
 BYTES = Tensor(DTYPES["U8"], (9,), InMemory(np.zeros(9, np.uint8), "bytes"))
@@ -46,9 +47,8 @@ def test_extra_state_is_no_model_of_its_own():
 
 
 def test_weights_around_a_dict_of_weights_are_not_passed_over():
-    matrix = Tensor(DTYPES["F32"], (1, 2), InMemory(np.zeros((1, 2)), "matrix"))
     with pytest.raises(ValueError, match=r"must hold one.*Got 'quantiser', ''"):
-        state_dict_in({"w": matrix, "quantiser": WEIGHTS}, PATH, None)
+        state_dict_in({"w": MATRIX, "quantiser": WEIGHTS}, PATH, None)
 
 
 def test_several_are_listed():
@@ -83,3 +83,6 @@ def test_a_key_with_several_dicts_takes_them_together():
     }
     assert state_dict_in({**parts, "optim": {"w": TENSOR}}, PATH, "") == together
     assert state_dict_in({"net": parts, "ema": WEIGHTS}, PATH, "net") == together
+    more = {"table": MATRIX}
+    assert state_dict_in({**parts, **more}, PATH, "") == together | more
+    assert state_dict_in({"net": {**parts, **more}}, PATH, "net") == together | more

@@ -72,6 +72,19 @@ def test_the_mean_over_held_out_rows_counts_rows_and_not_batches():
     assert learner.at(np.array([[0.5, 0.5]])).loss == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_the_error_of_the_loss_is_over_batches():
+    learner = descent()
+    learner.validation = Batches([(X[:3], X[:3] * 9), (X[3:6], X[3:6]), (X[6:9], X[6:9] * 4)], 1, X)
+    losses = [float(((3 * x - y) ** 2).mean()) for x, y in learner.validation.epoch()]
+    found = learner.at(np.array([[0.5, 0.5]])).score
+    assert found.se == pytest.approx(np.std(losses, ddof=1) / 3**0.5, rel=1e-6)
+    # a batch counts by its rows: where all losses are equal, no size is an error
+    learner.loss = lambda outputs, y: outputs.mean() * 0 + 7
+    learner.validation = Batches([(X[:1], X[:1]), (X[1:], X[1:])], 1, X)
+    found = learner.at(np.array([[0.5, 0.5]])).score
+    assert (found.mean, found.se) == (-7.0, 0.0)
+
+
 def test_a_loss_that_is_not_one_number_is_refused():
     with pytest.raises(ValueError, match=r"must be one number.*shape \(10, 1\)"):
         descent(loss=torch.nn.MSELoss(reduction="none")).at(np.array([[0.5, 0.5]]))

@@ -192,6 +192,12 @@ def test_a_score_for_each_row_is_a_score(models):
 
     by_row = wa.learn_mixing(models, evaluate=per_row, max_evaluations=20)
     by_mean = wa.learn_mixing(models, evaluate=lambda m: per_row(m).mean(), max_evaluations=20)
+    values = np.ravel(per_row(by_row.model))
+    scores = by_row.scores.loc["learnt"]
+    assert scores["loss"] == pytest.approx(-values.mean())
+    assert scores["se"] == pytest.approx(values.std(ddof=1) / len(values) ** 0.5)
+    assert by_mean.scores["se"].isna().all()
+    assert list(by_row.scores.index)[-3:] == ["equal weights", "greedy soup", "learnt"]
     np.testing.assert_array_equal(by_row.weights, by_mean.weights)
 
 

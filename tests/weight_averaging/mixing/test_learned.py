@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from stackens.weight_averaging._evaluation import Score
 from stackens.weight_averaging.mixing import LearnedMixing
+from stackens.weight_averaging.mixing._learned import scores_frame
+
+ONE = np.array([0.1])
 
 
 def learned(bias=(0.0, 0.0)):
@@ -16,6 +20,7 @@ def learned(bias=(0.0, 0.0)):
         loss=0.1,
         start_loss=0.2,
         history=[{"epoch": 0, "validation_loss": 0.2}],
+        scores=scores_frame([("start", Score(-np.array([0.1, 0.3]))), ("learnt", Score(-ONE))]),
     )
 
 
@@ -24,6 +29,12 @@ def test_the_frame_has_a_row_for_each_group():
     assert frame.loc["body"].to_dict() == {"a": 0.25, "b": 0.75}
     assert list(frame.index) == ["body", "head"]
     assert learned((0.0, 0.5)).frame()["bias"].tolist() == [0.0, 0.5]
+
+
+def test_scores_are_losses_with_their_errors():
+    scores = learned().scores
+    assert scores["loss"].to_dict() == pytest.approx({"start": 0.2, "learnt": 0.1})
+    assert scores["se"].to_dict() == pytest.approx({"start": 0.1, "learnt": np.nan}, nan_ok=True)
 
 
 def test_the_picture_shows_a_bar_for_each_group():

@@ -161,6 +161,18 @@ def test_half_precisions_learn_as_single_precision_does(kind, skewed):
     assert merged.report.curve["distance"].min() < 0.3 * merged.report.curve["distance"].iloc[0]
 
 
+def test_a_network_that_casts_by_itself_keeps_its_precision():
+    class Casting(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.bfloat16()).float()
+
+    def build():
+        return Casting(2, 3).bfloat16()
+
+    merged = merge([Site(build().state_dict()) for _ in range(2)], build=build, steps=2)
+    assert merged.weight.dtype == torch.bfloat16
+
+
 def test_the_seed_decides(skewed):
     states = [merge(skewed, random_state=s, steps=10).state_dict() for s in (0, 0, 1)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

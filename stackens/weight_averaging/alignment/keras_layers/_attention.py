@@ -28,10 +28,11 @@ def attention(
     query, value = arguments["query"], arguments["value"]
     key = value if arguments.get("key") is None else arguments["key"]
     read = {"query": query, "key": key, "value": value}
+    signals = {name: given for name, given in arguments.items() if isinstance(given, Signal)}
     maps = {name: getattr(layer, f"_{name}_dense") for name in (*read, "output")}
     if len(shapes) > 1 or getattr(layer, "_use_gate", False) or any(map(is_altered, maps.values())):
-        signals = [given for given in arguments.values() if isinstance(given, Signal)]
-        return net.unknown(layer, signals, shapes, "attention of this form")
+        return net.unknown(layer, list(signals.values()), shapes, "attention of this form")
+    net.hold(*(signal for name, signal in signals.items() if name not in read))  # masks
     first = maps["query"].kernel
     name = net.name(first)
     scores = net.wiring.new(name, first.shape[1])

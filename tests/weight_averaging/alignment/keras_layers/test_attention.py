@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stackens.weight_averaging.alignment._keras import keras_symmetry
 from stackens.weight_averaging.alignment._symmetry import Units
 
 keras = pytest.importorskip("keras")
@@ -33,6 +34,14 @@ def test_queries_keys_and_values_of_their_own(keras_preserved):
     model = keras.Model([inputs, memory], layers.Dense(2)(attended))
     symmetry = keras_preserved(model, [X, MEMORY])
     assert sorted(units.size for units in symmetry.units.values()) == [3, 6, 7, 8, 9]
+
+
+def test_a_mask_that_is_computed_stays_as_it_is():
+    inputs = keras.Input((5, 6))
+    mask = layers.Dense(5, name="mask", activation="relu")(inputs)
+    attended = layers.MultiHeadAttention(3, 4)(inputs, inputs, attention_mask=mask)
+    symmetry = keras_symmetry(keras.Model(inputs, layers.Dense(2)(attended)))
+    assert sorted(units.size for units in symmetry.units.values()) == [3, 6]
 
 
 def test_scores_as_outputs_keep_all_in_its_place(keras_preserved):
