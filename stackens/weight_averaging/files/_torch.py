@@ -31,6 +31,7 @@ from stackens.weight_averaging.files._zip import NewEntry, ZipEntry, entries, pl
 __all__ = ["is_torch_zip", "plan_torch", "read_torch"]
 
 # The classes under which torch has always pickled storages. Newer formats are untyped.
+_PATHS = ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath")
 _STORAGES = {
     "DoubleStorage": "F64",
     "FloatStorage": "F32",
@@ -139,7 +140,9 @@ _PLAIN: dict[str, Any] = {
     "torch._utils._rebuild_parameter": lambda data, *_: data,
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
     "_codecs.encode": _Ignored,  # how bytes are pickled
-    **dict.fromkeys(("argparse.Namespace", "pathlib.PosixPath", "pathlib.WindowsPath"), _Ignored),
+    "argparse.Namespace": _Ignored,
+    **{f"pathlib.{name}": _Ignored for name in _PATHS},
+    **{f"pathlib._local.{name}": _Ignored for name in _PATHS},  # of Python 3.13
     **dict.fromkeys(("numpy.dtype", "numpy.core.multiarray.scalar"), _Ignored),
     "numpy._core.multiarray.scalar": _Ignored,
     **{f"torch.{name}": _storage_dtype(name) for name in _STORAGES},

@@ -4,6 +4,8 @@ import argparse
 import collections
 import os
 import pathlib
+import sys
+import types
 import zipfile
 import zlib
 
@@ -89,6 +91,15 @@ def test_all_around_the_weights_is_read(tmp_path):
     assert isinstance(read["optimizer"]["state"][0]["exp_avg"], Tensor)
     weight = read["state_dict"]["0.weight"]
     np.testing.assert_array_equal(np.asarray(weight), as_float(network[0].weight))
+
+
+def test_paths_that_python_3_13_has_written_are_read(tmp_path, monkeypatch):
+    module = types.ModuleType("pathlib._local")
+    module.PosixPath = type("PosixPath", (), {"__module__": "pathlib._local"})
+    monkeypatch.setitem(sys.modules, "pathlib._local", module)
+    torch.save({"w": torch.ones(2), "out": module.PosixPath()}, tmp_path / "checkpoint.pt")
+    read = read_torch(tmp_path / "checkpoint.pt", trusted=False)
+    np.testing.assert_array_equal(np.asarray(read["w"]), [1.0, 1.0])
 
 
 class Unsafe:
