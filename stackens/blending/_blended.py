@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stackens._core._sklearn import HasMethods, StrOptions
 from stackens.combiners import COMBINERS, Combiner, checked_scorer, combiner_for
 from stackens.ensemble import ClassifierOutputs, OutOfFoldEnsemble, RegressorOutputs
-from stackens.export.program import Graph
-from stackens.export.readers import Method, Table
-from stackens.export.readers.ensembles import read_combined
+
+if TYPE_CHECKING:
+    from stackens.export.program import Graph
+    from stackens.export.readers import Method, Table
 
 __all__ = ["BlendedClassifier", "BlendedRegressor"]
 
@@ -64,6 +65,8 @@ class _Blended(OutOfFoldEnsemble):
 
     def _read_into(self, graph: Graph, table: Table, method: Method) -> int:
         """Return the node of what this blend answers, in an exported program."""
+        from stackens.export.readers.ensembles import read_combined  # slow, and rarely needed
+
         combined = read_combined(self.cross_fit_, self.combiner_, graph, table)
         labels = method == "predict" and self.cross_fit_.task.has_classes
         return graph.argmax(combined) if labels else combined
