@@ -353,9 +353,8 @@ def _without_evaluation(
         student = _fitted(candidate, lessons, plan)
     if plan.has_budget:
         cost = measure_student(student, inputs.X)
-        plan.rule(
-            pd.DataFrame({"score": 0.0, **asdict(cost), "bytes": cost.n_bytes}, [student.label])
-        )
+        only = {"score": 0.0, **asdict(cost), "bytes": cost.n_bytes}
+        plan.rule(pd.DataFrame(only, [student.label]))  # it raises where nothing meets the budget
     findings = Findings(
         scoring=plan.scoring,
         task=inputs.task,

@@ -191,9 +191,10 @@ def _resample(
     if n_units < 2:
         return np.full((n_resamples, len(names)), np.nan)
     blocks = []
+    own_units = [np.unique(own) for own in units]
     for start in range(0, n_resamples, _BLOCK):
         counts = _counts(n_units, min(_BLOCK, n_resamples - start), random)
-        drawn = np.stack([counts[:, np.unique(own)].mean(axis=1) for own in units])[:, :, None]
+        drawn = np.stack([counts[:, own].mean(axis=1) for own in own_units])[:, :, None]
         found = np.where(drawn > 0, np.stack([of_part(counts) for of_part in score]), 0.0)
         blocks.append((drawn * found).sum(axis=0) / drawn.sum(axis=0))
     return np.concatenate(blocks)

@@ -109,14 +109,15 @@ def checked_groups(groups: Any) -> np.ndarray | None:
             f"groups must hold the group of each row. Got {n_missing} missing ones. Give those "
             "rows a group, one of their own where they belong to none."
         )
-    try:
-        np.unique(groups)
-    except TypeError as error:
-        types = sorted({type(group).__name__ for group in groups})
-        raise ValueError(
-            "groups must hold values of one type, all text or all numbers. Got "
-            f"{', '.join(types)}. Convert them, with pandas.factorize(groups)[0] for example."
-        ) from error
+    if groups.dtype == object:
+        try:
+            np.unique(groups)
+        except TypeError as error:
+            types = sorted({type(group).__name__ for group in groups})
+            raise ValueError(
+                "groups must hold values of one type, all text or all numbers. Got "
+                f"{', '.join(types)}. Convert them, with pandas.factorize(groups)[0] for example."
+            ) from error
     return groups
 
 

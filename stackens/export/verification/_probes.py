@@ -91,7 +91,7 @@ def make_probes(
     rng = np.random.default_rng(seed)
     found = cuts_of(program, _MOST_CUTS)
     cuts = _within_calendar(program, found)
-    alone = _shared_out(cuts, rng)
+    alone = _with_own_rows(cuts, rng)
     shared = {
         c: rng.permutation(_around(np.setdiff1d(values, alone[c]), program.columns[c].kind))
         for c, values in cuts.items()
@@ -153,7 +153,7 @@ def _within_calendar(program: Program, cuts: Sequence[Cut]) -> dict[int, np.ndar
     return found
 
 
-def _shared_out(cuts: dict[int, np.ndarray], rng: np.random.Generator) -> dict[int, np.ndarray]:
+def _with_own_rows(cuts: dict[int, np.ndarray], rng: np.random.Generator) -> dict[int, np.ndarray]:
     """Choose the cuts that get rows of their own, some of every column."""
     total = sum(map(len, cuts.values()))
     if total <= _CUTS:
