@@ -18,12 +18,17 @@ from stackens.weight_averaging.files._journal import Journal
 from stackens.weight_averaging.files._kernels import Job, Kernels
 from stackens.weight_averaging.files._layout import sync
 from stackens.weight_averaging.files._sources import OpenFiles
+from stackens.weight_averaging.files._verified import Verified
 
 __all__ = ["Target", "stream"]
 
 _BLOCK = 1 << 22  # bytes of output between two lines of the journal
 _FLUSHED = 1 << 26  # bytes after which the disk is told to begin, so that little is left at the end
 _OPEN_FILES = 192  # of all threads together; macOS allows 256
+
+
+# Number of a block, CRC-32 of its bytes, and of what was read for it: None if it was there already.
+_Done = tuple[int, int, tuple[int | None, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,8 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
     crcs = [0] * len(blocks)
     todo = iter(enumerate(blocks))
     lock, stop = threading.Lock(), threading.Event()
-    done: queue.SimpleQueue[tuple[int, int] | BaseException | None] = queue.SimpleQueue()
+    verified = Verified([block.job for block in blocks])
+    done: queue.SimpleQueue[_Done | BaseException | None] = queue.SimpleQueue()
 
     def work() -> None:
         try:
@@ -107,10 +113,11 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
                         number, block = next(todo, (-1, None))
                     if block is None:
                         break
-                    crc = journal.finished.get(number)
+                    crc, read = journal.finished.get(number), None
                     if crc is None or _written(block, files) != crc:
                         crc = _write(block, kernels, files)
-                    done.put((number, crc))
+                        read = kernels.crcs(block.job)
+                    done.put((number, crc, read))
             done.put(None)
         except BaseException as error:  # handed to the thread that waits
             done.put(error)
@@ -130,13 +137,15 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
                 elif isinstance(result, BaseException):
                     raise result
                 else:
-                    number, crcs[number] = result
-                    if number not in journal.finished:
-                        journal.record(number, crcs[number])
-                    bar.update(blocks[number].nbytes)
-                    unwritten += blocks[number].nbytes
+                    number, crcs[number], read = result
+                    block = blocks[number]
+                    if read is not None:
+                        for each in verified.add(number, block.stop - block.start, read):
+                            journal.record(each, crcs[each])
+                    bar.update(block.nbytes)
+                    unwritten += block.nbytes
                     if unwritten >= _FLUSHED:
-                        sync(blocks[number].target.path)
+                        sync(block.target.path)
                         unwritten = 0
         finally:
             stop.set()

@@ -143,6 +143,7 @@ class _Slabs:
     name: str
     shape: tuple[int, ...]
     in_order = True
+    crc = None
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
         done = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,6 +81,11 @@ class Job:
         return type(self.rule) is WeightedMean
 
     @property
+    def inputs(self) -> tuple[Source, ...]:
+        """All that it may read."""
+        return self.sources if self.base is None else (*self.sources, self.base)
+
+    @property
     def in_order(self) -> bool:
         """Whether one thread should read the tensor from its start to its end."""
         return any(source.in_order for source in self.sources)
@@ -110,6 +116,15 @@ class Kernels:
 
     def __init__(self, files: OpenFiles) -> None:
         self._files = files
+        self._crcs: dict[int, tuple[int, int]] = {}
+
+    def crcs(self, job: Job) -> tuple[int | None, ...]:
+        """Return the CRC-32 of what was read of each of the job's inputs, and forget them.
+
+        Only of inputs that have one to compare it with; what was read again counts once.
+        """
+        found, self._crcs = self._crcs, {}
+        return tuple(found[id(s)][1] if id(s) in found else None for s in job.inputs)
 
     @cached_property
     def _rows(self) -> NDArray[np.float64]:
@@ -162,7 +177,7 @@ class Kernels:
     def _copied(self, job: Job, start: int, stop: int) -> NDArray:
         if not job.majority:
             raw = self._out_buffer(job.dtype, stop - start)
-            job.sources[-1 if job.newest == "last" else 0].read_into(start, raw, self._files)
+            self._read(job.sources[-1 if job.newest == "last" else 0], start, raw)
             return raw
         arrays = [self._array(job, source, start, stop) for source in job.sources]
         return merge_buffer(arrays, job.weights, how="majority", newest=job.newest)
@@ -179,14 +194,14 @@ class Kernels:
             sources = job.sources[first : first + _ROWS]
             rows = self._rows[: len(sources) * n].reshape(len(sources), n)
             if double:
-                self._read(sources, start, rows.view(job.dtype.storage))
+                self._read_rows(sources, start, rows.view(job.dtype.storage))
                 if first == 0:
                     np.copyto(centre, rows[0])
                 np.subtract(rows, centre, out=rows)
             else:
                 raw = self._raw[: rows.size // job.parts * job.dtype.itemsize]
                 raw = raw.view(job.dtype.storage).reshape(len(sources), -1)
-                self._read(sources, start, raw)
+                self._read_rows(sources, start, raw)
                 widen_into(raw, job.dtype, rows, self._scratch)
             np.matmul(weights[first : first + _ROWS], rows, out=part if first else total)
             if first:
@@ -215,14 +230,22 @@ class Kernels:
             base = None if base is None else base.reshape(job.shape)
         return rule(arrays, job.weights, base=base, name=job.name, offset=start).reshape(-1)
 
-    def _read(self, sources: Sequence[Source], start: int, rows: NDArray) -> None:
+    def _read_rows(self, sources: Sequence[Source], start: int, rows: NDArray) -> None:
         for source, row in zip(sources, rows, strict=True):
-            source.read_into(start, row, self._files)
+            self._read(source, start, row)
+
+    def _read(self, source: Source, start: int, out: NDArray) -> None:
+        source.read_into(start, out, self._files)
+        if source.crc is not None:
+            stop, crc = self._crcs.get(id(source), (start, 0))
+            if stop == start:
+                crc = zlib.crc32(out.view(np.uint8).data, crc)
+                self._crcs[id(source)] = start + len(out), crc
 
     def _array(self, job: Job, source: Source, start: int, stop: int) -> NDArray:
         """Return an array of its own, of a type that numpy knows."""
         raw = np.empty(stop - start, job.dtype.storage)
-        source.read_into(start, raw, self._files)
+        self._read(source, start, raw)
         return widen(raw, job.dtype)
 
     def _out_buffer(self, dtype: DType, n: int) -> NDArray:

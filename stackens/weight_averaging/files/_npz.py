@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import math
 import tokenize
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from stackens.weight_averaging.files._checksum import crc32_of_rest
 from stackens.weight_averaging.files._dtypes import by_name
 from stackens.weight_averaging.files._layout import FixedLayout, Slot
 from stackens.weight_averaging.files._sources import (
@@ -73,6 +75,10 @@ def _tensor(path: Path, entry: ZipEntry, files: OpenFiles) -> Tensor:
     if entry.size != header + math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{entry.size} bytes for shape {shape} of {dtype}")
     source: Source = _place(path, entry, header)
+    if isinstance(source, Extent) and entry.crc is not None:
+        begin = zlib.crc32(start[:header].data)
+        crc = crc32_of_rest(entry.crc, begin, entry.size - header)
+        source = Extent(source.path, source.offset, crc)
     if fortran and len(shape) > 1:
         if entry.compressed:
             raise ValueError("Fortran order in a compressed entry")

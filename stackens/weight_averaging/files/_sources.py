@@ -29,6 +29,7 @@ __all__ = [
     "Strided",
     "Tensor",
     "Window",
+    "check_crc",
 ]
 
 # What the standard library raises over a damaged zip file; an unknown method is damage too.
@@ -94,6 +95,11 @@ class Source(Protocol):
         """Whether pieces should be read one after another, because skipping is slow."""
         ...
 
+    @property
+    def crc(self) -> int | None:
+        """The CRC-32 of all its bytes, where the file states it."""
+        ...
+
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
         """Fill a flat array with the numbers from ``start`` on."""
         ...
@@ -101,14 +107,33 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Extent:
-    """Numbers that lie as they are, in one piece, at an offset of a file."""
+    """Numbers that lie as they are, in one piece, at an offset of a file.
+
+    Parameters
+    ----------
+    path : Path
+    offset : int
+    crc : int or None, default=None
+        The CRC-32 that all of them should have, where the file says it.
+    """
 
     path: Path
     offset: int
+    crc: int | None = None
     in_order = False
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
         files.read_into(self.path, self.offset + start * out.itemsize, out)
+
+
+def check_crc(source: Source, crc: int, name: str = "") -> None:
+    """Raise a ValueError if what was read of a tensor is not what was written to its file."""
+    if crc != source.crc:
+        tensor = f"a tensor {name!r}" if name else "a tensor"
+        raise ValueError(
+            f"{getattr(source, 'path', 'A file')} must hold what was written to it. Got {tensor} "
+            "with another checksum than the file states: it is damaged. Write or fetch it again."
+        )
 
 
 @dataclass(frozen=True)
@@ -129,6 +154,7 @@ class Strided:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     in_order = False
+    crc = None
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
         last = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
@@ -147,6 +173,7 @@ class Deflated:
     entry: str
     skip: int
     in_order = True
+    crc = None
 
     def _open(self) -> Any:
         with zipfile.ZipFile(self.path) as archive:  # stays open as long as its entry
@@ -171,6 +198,7 @@ class InMemory:
     array: NDArray = field(compare=False)
     identity: Hashable
     in_order = False
+    crc = None
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
         out[:] = self.array.flat[start : start + len(out)]
@@ -201,6 +229,8 @@ class Tensor:
         raw = np.empty(self.size, self.dtype.storage)
         with OpenFiles() as files:
             self.source.read_into(0, raw, files)
+        if self.source.crc is not None:
+            check_crc(self.source, zlib.crc32(raw.view(np.uint8).data))
         array = widen(raw, self.dtype).reshape(self.shape)
         return array if dtype is None else array.astype(dtype)
 

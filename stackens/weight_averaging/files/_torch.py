@@ -8,6 +8,7 @@ description is read by an unpickler that knows nothing but tensors and plain con
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import struct
 from collections import OrderedDict, defaultdict
@@ -232,10 +233,11 @@ def _in_storage(
     source: Source
     if empty or _is_contiguous(shape, strides):
         start = offset * dtype.itemsize
+        fills = math.prod(shape) * dtype.itemsize == entry.size
         source = (
             Deflated(path, entry.name, start)
             if entry.compressed
-            else Extent(path, entry.offset + start)
+            else Extent(path, entry.offset + start, entry.crc if fills else None)
         )
     elif entry.compressed:
         raise ValueError(f"a tensor that is not contiguous in a compressed entry, {entry.name!r}")

@@ -22,13 +22,16 @@ _DATE = 0x21  # 1 January 1980: equal inputs give equal bytes
 
 @dataclass(frozen=True)
 class ZipEntry:
-    """An entry of a zip file: where its bytes begin, and whether they are compressed."""
+    """An entry of a zip file: where its bytes begin, and whether they are compressed.
+
+    The checksum is None where the file has none: torch can be told to leave them out.
+    """
 
     name: str
     offset: int
     size: int
     compressed: bool
-    crc: int
+    crc: int | None
 
     def read(self, path: Path) -> bytes:
         """Return all its bytes: for descriptions, not for tensors.
@@ -49,7 +52,7 @@ class ZipEntry:
         with open(path, "rb") as file:  # zipfile would read the list of all entries again
             file.seek(self.offset)
             content = file.read(self.size)
-        if zlib.crc32(content) != self.crc:
+        if self.crc is not None and zlib.crc32(content) != self.crc:
             raise _broken(path, f"an entry {self.name!r} with another checksum than it had")
         return content
 
@@ -79,7 +82,7 @@ def entries(path: Path) -> dict[str, ZipEntry]:
                 if not compressed and info.compress_size != info.file_size:
                     raise ValueError(f"the entry {info.filename!r} has two sizes")
                 found[info.filename] = ZipEntry(
-                    info.filename, offset, info.file_size, compressed, info.CRC
+                    info.filename, offset, info.file_size, compressed, info.CRC or None
                 )
     except (*BROKEN_ZIP, ValueError, OSError) as error:  # OSError: an offset that can't be
         raise _broken(path, f"one that can't be read ({error})") from error

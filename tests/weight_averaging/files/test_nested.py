@@ -86,3 +86,15 @@ def test_a_key_with_several_dicts_takes_them_together():
     more = {"table": MATRIX}
     assert state_dict_in({**parts, **more}, PATH, "") == together | more
     assert state_dict_in({"net": {**parts, **more}}, PATH, "net") == together | more
+
+
+def test_numbers_beside_several_dicts_are_weights_of_the_whole():
+    parts = {"vision": WEIGHTS, "text": {"w": TENSOR}, "logit_scale": NUMBER}
+    found = state_dict_in({**parts, "optim": {"w": TENSOR}}, PATH, "")
+    assert set(found) == {"vision.layer.weight", "vision.layer.bias", "text.w", "logit_scale"}
+    assert set(state_dict_in({"net": parts, "best": NUMBER}, PATH, "net")) == set(found)
+
+
+def test_numbers_beside_one_dict_are_remarks():
+    content = {"ema": {"module": WEIGHTS, "decay": NUMBER, "step": BYTES}}
+    assert state_dict_in(content, PATH, "ema") == WEIGHTS
