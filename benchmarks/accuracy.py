@@ -1,10 +1,9 @@
 """Accuracy against scikit-learn's stacking and voting, mlxtend, and the best single model.
 
     python benchmarks/accuracy.py --seeds 3 --max-rows 4000 --output accuracy.csv
-    python benchmarks/accuracy.py --tables concrete diamonds --max-rows 1500 --refit
+    python benchmarks/accuracy.py --tables concrete diamonds --max-rows 1500 --folds 10
 
-With ``--refit`` ours do as scikit-learn's do: forests are cross-fitted like other models, and what
-predicts is fitted again on all rows.
+With ``--folds`` all stacks have other than five folds.
 
 Every method gets the same base models, rows and random numbers, on several seeds of every table.
 Scores are log loss (classes, encoded as numbers for mlxtend) and RMSE, on rows set aside; what
@@ -80,7 +79,7 @@ def plain_greedy(table: se.OutOfFoldTable, loss: Callable[..., float], steps: in
     return np.bincount(best, minlength=table.n_models) / len(best)
 
 
-def scores(table: Table, seed: int, options: dict[str, Any]) -> dict[str, float]:
+def scores(table: Table, seed: int, folds: int) -> dict[str, float]:
     """Fit every method on one split of one table and score it on the rows set aside."""
     labels = table.y.to_numpy() if table.is_regression else LabelEncoder().fit_transform(table.y)
     X, X_test, y, y_test = train_test_split(
@@ -104,7 +103,7 @@ def scores(table: Table, seed: int, options: dict[str, Any]) -> dict[str, float]
         answer = model.predict if table.is_regression else model.predict_proba
         return loss(y_test, answer(X_test))
 
-    fitted = se.cross_fit(members, X, y, random_state=seed, n_jobs=2, **options)
+    fitted = se.cross_fit(members, X, y, random_state=seed, cv=folds, n_jobs=2)
     stacked = se.StackedRegressor if table.is_regression else se.StackedClassifier
     blended = se.BlendedRegressor if table.is_regression else se.BlendedClassifier
     predictions = fitted.predict(X_test)
@@ -117,22 +116,24 @@ def scores(table: Table, seed: int, options: dict[str, Any]) -> dict[str, float]
     }
     best = int(np.argmin([loss(y, fitted.out_of_fold.values[:, m]) for m in range(len(members))]))
     result["best single"] = outcome(clone(members[best][1]).fit(X, y))
-    for name, model in peers(members, table.is_regression, seed).items():
+    for name, model in peers(members, table.is_regression, seed, folds).items():
         result[name] = outcome(model.fit(X, y))
     return result
 
 
-def peers(members: list[tuple[str, Any]], is_regression: bool, seed: int) -> dict[str, Any]:
+def peers(
+    members: list[tuple[str, Any]], is_regression: bool, seed: int, folds: int
+) -> dict[str, Any]:
     """The same base models in other libraries' ensembles."""
     found: dict[str, Any]
     if is_regression:
         found = {
-            "sklearn stacking": StackingRegressor(members, n_jobs=2),
+            "sklearn stacking": StackingRegressor(members, cv=folds, n_jobs=2),
             "sklearn voting": VotingRegressor(members, n_jobs=2),
         }
     else:
         found = {
-            "sklearn stacking": StackingClassifier(members, n_jobs=2),
+            "sklearn stacking": StackingClassifier(members, cv=folds, n_jobs=2),
             "sklearn voting": VotingClassifier(members, voting="soft", n_jobs=2),
         }
     try:
@@ -143,10 +144,10 @@ def peers(members: list[tuple[str, Any]], is_regression: bool, seed: int) -> dic
         return found
     models = [model for _, model in members]
     found["mlxtend"] = (
-        StackingCVRegressor(models, RidgeCV(), cv=5, random_state=seed)
+        StackingCVRegressor(models, RidgeCV(), cv=folds, random_state=seed)
         if is_regression
         else StackingCVClassifier(
-            models, LogisticRegression(max_iter=1000), use_probas=True, cv=5, random_state=seed
+            models, LogisticRegression(max_iter=1000), use_probas=True, cv=folds, random_state=seed
         )
     )
     return found
@@ -159,15 +160,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--max-rows", type=int, default=4000)
     parser.add_argument("--output", help="CSV file for the single scores")
-    parser.add_argument("--refit", action="store_true")
+    parser.add_argument("--folds", type=int, default=5)
     options = parser.parse_args()
-    refit = {"final_fit": "refit", "out_of_bag": False} if options.refit else {}
     warnings.simplefilter("ignore")
     rows = []
     for table in tables(options.tables, max_rows=options.max_rows):
         for seed in range(options.seeds):
             found: dict[str, float] = {}
-            took = seconds(lambda t=table, s=seed, f=found: f.update(scores(t, s, refit)))
+            took = seconds(lambda t=table, s=seed, f=found: f.update(scores(t, s, options.folds)))
             rows.append({"table": table.name, "seed": seed, **found})
             print(f"{table.name}, seed {seed}: {took:.0f} s", flush=True)
             if options.output:

@@ -30,7 +30,7 @@ from stackens.out_of_fold._fold_bag import respond_model
 from stackens.out_of_fold._folds import Folds, make_folds
 from stackens.out_of_fold._jobs import Data, Member
 from stackens.out_of_fold._members import as_seed, seeded_clone, validate_estimators
-from stackens.out_of_fold._policy import choose_policy, frozen_parts, is_frozen
+from stackens.out_of_fold._policy import choose_policies, frozen_parts, is_frozen
 from stackens.out_of_fold._responses import choose_response, estimator_type
 from stackens.out_of_fold._routing import route_fit
 from stackens.out_of_fold._run import (
@@ -190,8 +190,10 @@ def cross_fit(
         under time order or partial coverage everything is refitted.
     out_of_bag : {"auto", True, False}, default="auto"
         Whether random forests and bagging with ``bootstrap=True`` are fitted once, with
-        their out-of-bag predictions as out-of-fold ones. ``"auto"`` asks for 50 trees or more.
-        Switched off with groups, a splitter, or steps before the forest that may read y.
+        their out-of-bag predictions as out-of-fold ones. ``"auto"`` asks for 50 trees or
+        more, and in regression for 50,000 rows or no models beside them that need folds: with
+        fewer rows, a forest that is held out in another way gets too much weight. Switched off
+        with groups, a splitter, or steps before the forest that may read y.
     stack_method : {"auto", "predict_proba", "decision_function", "predict"}, default="auto"
         What to ask of classifiers. ``"auto"`` takes the first that a model has.
     classification : bool or None, default=None
@@ -277,12 +279,13 @@ def cross_fit(
         folds = make_folds(
             cv, X, y, task, groups=groups, random_state=seed, split_params=split_params
         )
+        policies = choose_policies(pairs, final_fit, out_of_bag, folds, task)
         members = [
             Member(
                 name,
                 seeded_clone(name, model, seed),
                 responses[name],
-                choose_policy(name, model, final_fit, out_of_bag, folds, task),
+                policies[name],
                 fit_params[name],
             )
             for name, model in pairs

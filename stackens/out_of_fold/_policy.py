@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from stackens.out_of_fold._folds import Folds
 
 __all__ = [
     "Policy",
-    "choose_policy",
+    "choose_policies",
     "expected_cost",
     "final_step",
     "frozen_parts",
@@ -35,6 +35,8 @@ _MAX_BAG = 20
 # Below this many trees an out-of-bag prediction (a third of the trees) is too noisy to stand in
 # for a held-out one.
 _MIN_OUT_OF_BAG = 50
+# In regression on fewer rows than this, all models are held out alike.
+_FEW_ROWS = 50_000
 # Transformers from these modules learn nothing from the target.
 _BLIND_MODULES = (
     "sklearn.preprocessing.",
@@ -102,20 +104,25 @@ def kind_of(estimator: Any) -> Kind:
     return Kind("other", model)
 
 
-def choose_policy(
-    name: str,
-    estimator: Any,
+def choose_policies(
+    pairs: Sequence[tuple[str, Any]],
     final_fit: str | Mapping[str, str],
     out_of_bag: bool | str,
     folds: Folds,
     task: Task,
-) -> Policy:
-    """Decide how one base model is fitted.
+) -> dict[str, Policy]:
+    """Decide how each base model is fitted.
+
+    Fold models have seen fewer rows than what predicts later and are a little worse; the trees
+    behind out-of-bag predictions have not, so a forest looks better than the models beside it.
+    That cost stacks of regressors up to 1.4 percent of their RMSE on 1,000 rows, 0.4 on 14,000 and
+    0.3 on 38,000; stacks of classifiers it cost nothing. So forests that have to be weighed against
+    other regressors go through the same folds, unless there are rows enough.
 
     Parameters
     ----------
-    name : str
-    estimator : object
+    pairs : sequence of (str, object)
+        Names and models.
     final_fit : {"auto", "bag", "refit"} or dict of name -> one of these
         ``"auto"`` keeps the fold models of boosted trees and neural networks as a bag, which is
         as good or better and saves a fit, and refits everything else on all rows.
@@ -126,6 +133,22 @@ def choose_policy(
         past part of the rows is worse than one of all of them.
     task : Task
     """
+    found = {name: _policy(name, m, final_fit, out_of_bag, folds, task) for name, m in pairs}
+    weighed_against_others = {"bag", "refit"} & set(found.values())
+    small = task.kind == "regression" and len(folds.covered) < _FEW_ROWS
+    if out_of_bag == "auto" and small and weighed_against_others:
+        return {name: _policy(name, m, final_fit, False, folds, task) for name, m in pairs}
+    return found
+
+
+def _policy(
+    name: str,
+    estimator: Any,
+    final_fit: str | Mapping[str, str],
+    out_of_bag: bool | str,
+    folds: Folds,
+    task: Task,
+) -> Policy:
     wanted = final_fit.get(name, "auto") if isinstance(final_fit, Mapping) else final_fit
     if is_frozen(estimator):
         return "frozen"

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -28,7 +29,7 @@ from stackens._core._task import Task
 from stackens.exceptions import LeakageWarning
 from stackens.neural import TorchMLPClassifier, TorchMLPRegressor
 from stackens.out_of_fold._folds import Folds
-from stackens.out_of_fold._policy import choose_policy, expected_cost, final_step, kind_of
+from stackens.out_of_fold._policy import choose_policies, expected_cost, final_step, kind_of
 
 TASK = Task("binary", 2, np.array([0, 1]))
 
@@ -39,7 +40,8 @@ def folds(k=5, complete=True, shuffled=True):
 
 
 def policy(model, final_fit="auto", out_of_bag="auto", task=TASK, **options):
-    return choose_policy("m", model, final_fit, out_of_bag, folds(**options), task)
+    pairs = [("m", model)]
+    return choose_policies(pairs, final_fit, out_of_bag, folds(**options), task)["m"]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,27 @@ def test_out_of_bag_only_with_our_own_shuffled_folds():
 
 def test_no_out_of_bag_for_labels():
     assert policy(RandomForestClassifier(), task=Task("multilabel", 3, y_ndim=2)) == "refit"
+
+
+FOREST, BOOSTED = RandomForestRegressor(), HistGradientBoostingRegressor()
+
+
+@pytest.mark.parametrize(
+    ("models", "n_rows", "out_of_bag", "expected"),
+    [
+        ([FOREST, BOOSTED], 49_999, "auto", ["refit", "bag"]),
+        ([FOREST, BOOSTED], 50_000, "auto", ["out_of_bag", "bag"]),
+        ([FOREST, BOOSTED], 100, True, ["out_of_bag", "bag"]),
+        ([FOREST, RandomForestRegressor(10)], 100, "auto", ["refit", "refit"]),
+        ([FOREST, ExtraTreesRegressor(bootstrap=True)], 100, "auto", ["out_of_bag"] * 2),
+        ([FOREST, FrozenEstimator(BOOSTED)], 100, "auto", ["out_of_bag", "frozen"]),
+    ],
+)
+def test_regressors_are_held_out_alike_on_few_rows(models, n_rows, out_of_bag, expected):
+    few = Folds(folds().splits, np.ones(n_rows, dtype=bool), shuffled=True)
+    pairs = [(str(i), model) for i, model in enumerate(models)]
+    found = choose_policies(pairs, "auto", out_of_bag, few, Task("regression", 1))
+    assert list(found.values()) == expected
 
 
 class VarianceThresholdByTarget(SelectKBest):
