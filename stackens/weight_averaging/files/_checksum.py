@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-__all__ = ["crc32_of_parts", "crc32_of_rest"]
+__all__ = ["crc32_of_parts", "crc32_of_rest", "crc32_of_zeros"]
 
 _POLYNOMIAL = 0xEDB88320  # of zip, gzip and PNG, bits reversed: the highest bit is x^0
 _ONE = 1 << 31
@@ -33,6 +33,11 @@ def crc32_of_parts(parts: Iterable[tuple[int, int]]) -> int:
 def crc32_of_rest(whole: int, first: int, n_bytes: int) -> int:
     """Return the CRC-32 of the last ``n_bytes``, given those of the whole and of what is first."""
     return whole ^ _times(_power(n_bytes), first)
+
+
+def crc32_of_zeros(n_bytes: int) -> int:
+    """Return the CRC-32 of this many bytes that are all zero."""
+    return _times(_power(n_bytes), 0xFFFFFFFF) ^ 0xFFFFFFFF
 
 
 def _times(a: int, b: int) -> int:

@@ -28,7 +28,7 @@ _OPEN_FILES = 192  # of all threads together; macOS allows 256
 
 
 # Number of a block, CRC-32 of its bytes, and of what was read for it: None if it was there already.
-_Done = tuple[int, int, tuple[int | None, ...] | None]
+_Done = tuple[int, int, tuple[int, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
                     crc, read = journal.finished.get(number), None
                     if crc is None or _written(block, files) != crc:
                         crc = _write(block, kernels, files)
-                        read = kernels.crcs(block.job)
+                        read = kernels.take_crcs()
                     done.put((number, crc, read))
             done.put(None)
         except BaseException as error:  # handed to the thread that waits

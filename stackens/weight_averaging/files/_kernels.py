@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from stackens.schedules import Newest
 from stackens.weight_averaging.files._dtypes import DType, round_into, widen, widen_into
+from stackens.weight_averaging.files._mixed import MixedCrcs
 from stackens.weight_averaging.files._sources import OpenFiles, Source
 from stackens.weight_averaging.rules import (
     Rule,
@@ -81,8 +81,10 @@ class Job:
         return type(self.rule) is WeightedMean
 
     @property
-    def inputs(self) -> tuple[Source, ...]:
-        """All that it may read."""
+    def read(self) -> tuple[Source, ...]:
+        """All that is read: copies are made of the newest checkpoint's numbers alone."""
+        if self.rule is None and not self.majority:
+            return (self.sources[-1 if self.newest == "last" else 0],)
         return self.sources if self.base is None else (*self.sources, self.base)
 
     @property
@@ -116,15 +118,12 @@ class Kernels:
 
     def __init__(self, files: OpenFiles) -> None:
         self._files = files
-        self._crcs: dict[int, tuple[int, int]] = {}
+        self._job: Job | None = None
+        self._crcs = MixedCrcs(())
 
-    def crcs(self, job: Job) -> tuple[int | None, ...]:
-        """Return the CRC-32 of what was read of each of the job's inputs, and forget them.
-
-        Only of inputs that have one to compare it with; what was read again counts once.
-        """
-        found, self._crcs = self._crcs, {}
-        return tuple(found[id(s)][1] if id(s) in found else None for s in job.inputs)
+    def take_crcs(self) -> tuple[int, ...]:
+        """Return the CRC-32 of each group of inputs, of what was read since this was last asked."""
+        return self._crcs.take()
 
     @cached_property
     def _rows(self) -> NDArray[np.float64]:
@@ -157,13 +156,18 @@ class Kernels:
             If a checkpoint holds NaN, or an infinity that the others do not have, or a result is
             too large for the output's format.
         """
+        if job is not self._job:
+            self._job, self._crcs = job, MixedCrcs(job.read)
         if job.rule is None:
-            return self._copied(job, start, stop)
+            out = self._copied(job, start, stop)
+            self._crcs.end_chunk()
+            return out
         values = (
             self._mean(job, start, stop)
             if job.is_mean
             else self._by_rule(job, job.rule, start, stop)
         )
+        self._crcs.end_chunk()
         out = self._out_buffer(job.out_dtype, stop - start)
         try:
             round_into(values, job.out_dtype, out, self._scratch)
@@ -177,7 +181,7 @@ class Kernels:
     def _copied(self, job: Job, start: int, stop: int) -> NDArray:
         if not job.majority:
             raw = self._out_buffer(job.dtype, stop - start)
-            self._read(job.sources[-1 if job.newest == "last" else 0], start, raw)
+            self._read(job.read[0], start, raw)
             return raw
         arrays = [self._array(job, source, start, stop) for source in job.sources]
         return merge_buffer(arrays, job.weights, how="majority", newest=job.newest)
@@ -236,11 +240,7 @@ class Kernels:
 
     def _read(self, source: Source, start: int, out: NDArray) -> None:
         source.read_into(start, out, self._files)
-        if source.crc is not None:
-            stop, crc = self._crcs.get(id(source), (start, 0))
-            if stop == start:
-                crc = zlib.crc32(out.view(np.uint8).data, crc)
-                self._crcs[id(source)] = start + len(out), crc
+        self._crcs.add(source, out)
 
     def _array(self, job: Job, source: Source, start: int, stop: int) -> NDArray:
         """Return an array of its own, of a type that numpy knows."""

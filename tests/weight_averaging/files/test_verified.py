@@ -119,6 +119,7 @@ def test_views_and_tied_tensors_pass(tmp_path):
 def test_blocks_are_held_back_until_their_tensor_is_whole(tmp_path):
     content = np.arange(5, dtype=np.float32).tobytes()
     path = tmp_path / "x"
+    path.write_bytes(content)
     job = Job(
         "w",
         (5,),
@@ -129,14 +130,32 @@ def test_blocks_are_held_back_until_their_tensor_is_whole(tmp_path):
         np.ones(2),
         WeightedMean(),
     )
-    parts = [(zlib.crc32(content[:12]), None), (zlib.crc32(content[12:]), None)]
+    parts = [(zlib.crc32(content[:12]),), (zlib.crc32(content[12:]),)]
     verified = _verified.Verified([job, job])
     assert verified.add(1, 2, parts[1]) == []
     assert verified.add(0, 3, parts[0]) == [0, 1]
     verified = _verified.Verified([job, job])
     verified.add(0, 3, parts[1])
+    with pytest.raises(ValueError, match="stay as they are.*'w' with another checksum at first"):
+        verified.add(1, 2, parts[0])
+    path.write_bytes(content[::-1])
+    verified = _verified.Verified([job, job])
+    verified.add(0, 3, parts[1])
     with pytest.raises(ValueError, match="x must hold what was written to it.*'w'"):
         verified.add(1, 2, parts[0])
+
+
+@pytest.mark.parametrize("n_files", [2, 3])
+def test_equal_files_with_the_same_damage_are_found(tmp_path, n_files):
+    paths = []
+    for i in range(n_files):
+        paths.append(tmp_path / f"{i}.npz")
+        np.savez(paths[-1], w=np.arange(1000.0))
+        flip(paths[-1], np.arange(1000.0).tobytes())
+    with pytest.raises(ValueError, match=r"0.npz must hold what was written"):
+        wa.average_checkpoints(paths, tmp_path / "average.npz")
+    with pytest.raises(ValueError, match=r"0.npz must hold what was written"):
+        wa.average_checkpoints(paths[:1] * 2, tmp_path / "average.npz")
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".npz"])
