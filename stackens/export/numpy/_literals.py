@@ -46,10 +46,9 @@ def array_literal(array: np.ndarray) -> str:
             return f"np.array({text}, dtype={dtype}){empty}"
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     packed, in_planes = _packed(np.ascontiguousarray(little))
-    text = base64.b64encode(packed).decode()
-    body = "\n".join(text[i : i + _LINE] for i in range(0, len(text), _LINE))
+    text = base64.encodebytes(packed).decode()
     last = ", in_planes=True" * in_planes
-    return f'unpack("{little.dtype.str}", {array.shape}, """\n{body}\n"""{last})'
+    return f'unpack("{little.dtype.str}", {array.shape}, """\n{text}"""{last})'
 
 
 def _packed(array: np.ndarray) -> tuple[bytes, bool]:

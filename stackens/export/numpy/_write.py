@@ -107,19 +107,22 @@ def write_numpy(
 
 def _with_numpy(program: Program, dependencies: str) -> bool:
     """Decide whether the file needs numpy."""
-    terms = leaves = nested = 0
+    terms, trees = 0, []
     for _, node in program:
         if isinstance(node, Trees):
-            leaves += len(node.leaf)
-            nested = max(nested, depth(node))
+            trees.append(node)
         elif isinstance(node, (Dense, Ramps)):
             terms += node.weights.size
         else:
             terms += node.width * (len(node.keys) if isinstance(node, Lookup) else 1)
-    if dependencies == "auto":
-        return terms > _FEW_TERMS or leaves > _FEW_LEAVES or nested > _DEEPEST
+    leaves = sum(len(node.leaf) for node in trees)
+    if dependencies == "auto" and (terms > _FEW_TERMS or leaves > _FEW_LEAVES):
+        return True
     if dependencies == "numpy":
         return True
+    nested = max(map(depth, trees), default=0)
+    if dependencies == "auto":
+        return nested > _DEEPEST
     if dependencies != "none":
         raise ValueError(
             "The dependencies of an exported file must be 'auto', 'numpy' or 'none'. Got "

@@ -1,4 +1,6 @@
-"""Tests for sums of trees: many rows, compiled and walked single rows agree to the bit."""
+"""Tests for sums of trees: many rows, and single rows in all ways, agree to the bit."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +51,40 @@ def test_small_forests_are_compiled():
     forest = forest_of(trees, x.shape[1])
     forest.ask(*x[0].tolist())
     assert forest._ask.__code__.co_filename == "<string>"
+
+
+def without_sets(trees):
+    return replace(trees, category_set=np.full_like(trees.category_set, -1), sets=())
+
+
+@pytest.mark.parametrize(("width", "leaf_width"), SHAPES)
+@pytest.mark.parametrize("n_trees", [1, 12, 200])
+def test_many_small_trees_are_asked_by_masks(width, leaf_width, n_trees, monkeypatch):
+    monkeypatch.setattr(_forest, "_COMPILED_SMALL", 0)
+    for seed in range(6):  # some are single leaves
+        grown = random_trees(seed, n_trees=n_trees, width=width, leaf_width=leaf_width)
+        trees, x = without_sets(grown), rows_for_trees(seed)
+        forest = forest_of(trees, x.shape[1])
+        answers = [forest.ask(*row) for row in x.tolist()]
+        assert "_masked" in forest._ask.__qualname__
+        np.testing.assert_array_equal(answers, sums_of(trees, x))
+
+
+def test_masks_have_a_bit_for_each_leaf(monkeypatch):
+    monkeypatch.setattr(_forest, "_COMPILED_SMALL", 0)
+    x = np.append(0.5 - np.arange(67.0), np.nan)
+    for levels, ways in ((63, "_masked"), (64, "ask")):
+        forest = forest_of(chain(levels), 1)
+        assert [forest.ask(v)[0] for v in x.tolist()] == forest.sums(x[:, None])[:, 0].tolist()
+        assert ways in forest._ask.__qualname__
+    assert "_masked" not in forest._ask.__qualname__
+
+
+def test_masks_of_trees_that_are_all_one_leaf(monkeypatch):
+    monkeypatch.setattr(_forest, "_COMPILED_SMALL", 0)
+    trees, x = random_trees(2, depth=0, width=2), rows_for_trees(2, n_rows=3)
+    forest = forest_of(trees, x.shape[1])
+    assert [forest.ask(*row) for row in x.tolist()] == sums_of(trees, x).tolist()
 
 
 @pytest.mark.parametrize("levels", [1, 2, 59, 60, 61, 3000])
