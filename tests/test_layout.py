@@ -1,6 +1,7 @@
 """The shape of the repository: file sizes, mirrored tests, layers, light imports, docstrings."""
 
 import ast
+import importlib
 import inspect
 import json
 import os
@@ -207,6 +208,12 @@ def test_public_names_resolve_and_are_documented(name):
     assert (value.__doc__ or "").strip()
     if inspect.isclass(value):
         assert sorted(set(undocumented_methods(value))) == []
+
+
+@pytest.mark.parametrize("name", ["", ".export", ".neural", ".weight_averaging"])
+def test_names_that_are_loaded_late_are_listed(name):
+    module = importlib.import_module(f"stackens{name}")
+    assert set(module.__all__) <= set(dir(module))
 
 
 def test_version_is_the_installed_one():

@@ -11,6 +11,7 @@ serve.py serves the ONNX file. The Python file needs numpy, or nothing at all::
 """
 
 import argparse
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -29,8 +30,7 @@ def main():
         bunch = load_breast_cancer(as_frame=True)
         X, y = bunch.data, bunch.target.map(dict(enumerate(bunch.target_names)))
     else:
-        table = pd.read_csv(arguments.csv).dropna(subset=arguments.target)
-        X, y = table.drop(columns=arguments.target), table[arguments.target]
+        X, y = read_table(arguments.csv, arguments.target)
 
     start = time.perf_counter()
     student = fitted_student(X, y, arguments.student)
@@ -39,7 +39,20 @@ def main():
         artifact = write(student, arguments.output / name, X=X)
         print(f"{artifact.path}\n{artifact.report}\n")
     model = (arguments.output / "model.onnx").resolve()
-    print(f"Serve it: cd {Path(__file__).resolve().parent} && MODEL={model} uvicorn serve:app")
+    print("Serve it: python -m pip install fastapi uvicorn onnxruntime")
+    print(f"cd {Path(__file__).resolve().parent} && MODEL={model} uvicorn serve:app")
+
+
+def read_table(path, target):
+    """Return the features and the target of a CSV file, without rows whose target is missing."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        sys.exit(f"The file {str(path)!r} could not be read as CSV: {error}. Check --csv.")
+    if target not in table:
+        sys.exit(f"--target must be a column of the file. Got {target!r}; it has {[*table]}.")
+    table = table.dropna(subset=target)
+    return table.drop(columns=target), table[target]
 
 
 def fitted_student(X, y, family):

@@ -37,8 +37,9 @@ def main():
     labels = labels[order]
     train, test = np.arange(N_TRAIN), np.arange(N_TRAIN, len(labels))
 
+    print("The teacher learns, 40 epochs over 1,000 images.", flush=True)
     teacher = trained_teacher(images[train], labels[train], generator)
-    print(f"The teacher has learnt ({time.perf_counter() - start:.0f} seconds).")
+    print(f"It has learnt ({time.perf_counter() - start:.0f} seconds).", flush=True)
 
     torch.manual_seed(0)
     network = nn.Sequential(
@@ -56,6 +57,7 @@ def main():
         soft_targets="in_sample",  # of the images that it learnt from: jitter kept it honest
         outer=[(train, test)],  # scored on images that neither has seen
         random_state=0,
+        verbose=1,
     ).fit(
         images,
         labels,

@@ -9,6 +9,7 @@ Prints a report and writes a picture of all students by score, latency and size.
 """
 
 import argparse
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -26,8 +27,7 @@ def main():
         print("Table: progression of diabetes after a year, 442 patients (scikit-learn's own)")
         X, y = load_diabetes(return_X_y=True, as_frame=True)
     else:
-        table = pd.read_csv(arguments.csv).dropna(subset=arguments.target)
-        X, y = table.drop(columns=arguments.target), table[arguments.target]
+        X, y = read_table(arguments.csv, arguments.target)
     estimators = [pair for pair in se.default_estimators(X, y) if pair[0] != "mlp"]
     is_regression = hasattr(estimators[-1][1][-1], "alphas")  # ridge stands for numbers
     if is_regression:
@@ -50,6 +50,18 @@ def main():
     print(f"Picture: {arguments.output.resolve()}\n\n{student.report_.summary()}")
 
 
+def read_table(path, target):
+    """Return the features and the target of a CSV file, without rows whose target is missing."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        sys.exit(f"The file {str(path)!r} could not be read as CSV: {error}. Check --csv.")
+    if target not in table:
+        sys.exit(f"--target must be a column of the file. Got {target!r}; it has {[*table]}.")
+    table = table.dropna(subset=target)
+    return table.drop(columns=target), table[target]
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--csv", type=Path, help="a CSV file, also .gz (default: diabetes)")
@@ -58,7 +70,7 @@ def parse_arguments():
         "--student", default="tree", help="lightgbm, tree, linear, mlp or auto (default: tree)"
     )
     parser.add_argument(
-        "--max-bytes", type=float, default=20_000, help="largest student (default: 20000)"
+        "--max-bytes", type=float, default=30_000, help="largest student (default: 30000)"
     )
     parser.add_argument(
         "--output", type=Path, default=Path("small_student.png"), help="where the picture goes"

@@ -21,6 +21,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import torch
 from sklearn.datasets import make_blobs
+from tqdm import tqdm
 
 from stackens import weight_averaging as wa
 
@@ -44,7 +45,7 @@ def main():
     # A generator: no more than one run's checkpoints are in memory.
     runs = (
         last_epochs(*train, arguments.optimizer, arguments.epochs, seed)
-        for seed in range(arguments.seeds)
+        for seed in tqdm(range(arguments.seeds), desc="training", unit="run")
     )
     scan = wa.scan_last_n(runs, correct)
     seconds = time.perf_counter() - start
@@ -66,9 +67,15 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=10, help="runs for error bars (default: 10)")
     parser.add_argument("--epochs", type=int, default=500, help="of each run (default: 500)")
-    parser.add_argument("--optimizer", choices=["sgd", "adam"], default="sgd")
-    parser.add_argument("--framework", choices=["torch", "keras"], default="torch")
-    parser.add_argument("--output", type=Path, default=Path("last_checkpoints.png"))
+    parser.add_argument(
+        "--optimizer", choices=["sgd", "adam"], default="sgd", help="(default: sgd)"
+    )
+    parser.add_argument(
+        "--framework", choices=["torch", "keras"], default="torch", help="(default: torch)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("last_checkpoints.png"), help="where the picture goes"
+    )
     arguments = parser.parse_args()
     if arguments.seeds < 1:
         parser.error(f"--seeds must be at least 1. Got {arguments.seeds}.")

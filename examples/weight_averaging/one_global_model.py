@@ -33,6 +33,9 @@ FEATURES = [*MEASURED, "wind_north", "wind_east", "hour_sin", "hour_cos"]
 
 def main():
     arguments = parse_arguments()
+    if not arguments.csv.is_file():
+        sys.exit(f"--csv must be the table of all stations. Got {arguments.csv}, which is no file.")
+    print(f"Reading {arguments.csv}", flush=True)
     windows = read_windows(arguments.csv)
     names = sorted(windows)
     held_out = arguments.station or names[-1]
@@ -49,9 +52,11 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--csv", type=Path, required=True, help="the table of all stations")
     parser.add_argument("--station", help="the station left out (default: the last by name)")
-    parser.add_argument("--rows", type=int, default=4000, help="windows of each station")
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--steps", type=int, default=600, help="of the merge")
+    parser.add_argument(
+        "--rows", type=int, default=4000, help="windows of each station (default: 4000)"
+    )
+    parser.add_argument("--epochs", type=int, default=6, help="at each station (default: 6)")
+    parser.add_argument("--steps", type=int, default=600, help="of the merge (default: 600)")
     return parser.parse_args()
 
 

@@ -22,6 +22,7 @@ import pandas as pd
 import torch
 from sklearn.datasets import load_digits
 from torch.nn import functional
+from tqdm import tqdm
 
 import stackens as se
 from stackens import weight_averaging as wa
@@ -35,7 +36,7 @@ def main():
     torch.set_num_threads(1)
     start = time.perf_counter()
     results = []
-    for seed in range(arguments.seeds):
+    for seed in tqdm(range(arguments.seeds), desc="training and mixing", unit="run"):
         rows, soup, mixing = one_run(seed)
         results.append(rows.assign(seed=seed))
     scores = (
@@ -62,7 +63,9 @@ def main():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="runs for error bars (default: 3)")
-    parser.add_argument("--output", type=Path, default=Path("soups.png"))
+    parser.add_argument(
+        "--output", type=Path, default=Path("soups.png"), help="where the picture goes"
+    )
     arguments = parser.parse_args()
     if arguments.seeds < 1:
         parser.error(f"--seeds must be at least 1. Got {arguments.seeds}.")

@@ -12,9 +12,11 @@ from sklearn.utils import check_array
 from stackens._core._sklearn import safe_indexing
 
 __all__ = [
+    "arrow_frame",
     "as_features",
     "check_columns",
     "check_same_rows",
+    "is_arrow",
     "is_frame",
     "is_sized_like",
     "n_rows",
@@ -25,6 +27,29 @@ __all__ = [
 def is_frame(X: Any) -> bool:
     """Whether X is a DataFrame of any library (it has named columns), without importing one."""
     return hasattr(X, "columns") and hasattr(X, "dtypes")
+
+
+def is_arrow(X: Any) -> bool:
+    """Whether X is a table of Arrow, without importing it: what it holds is read as a frame."""
+    return hasattr(X, "column_names") and hasattr(X, "to_pandas")
+
+
+def arrow_frame(X: Any) -> Any:
+    """Return a table of Arrow as a pandas frame.
+
+    Raises
+    ------
+    TypeError
+        If a column holds what pandas has no type for.
+    """
+    try:
+        return X.to_pandas()
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise TypeError(
+            f"The columns of X must have types that pandas knows. Got a {type(X).__name__} with "
+            f"{[str(kind) for kind in X.schema.types]}, and {error}. Spread nested values over "
+            "several columns, or leave them out."
+        ) from error
 
 
 def n_rows(X: Any) -> int:
@@ -64,14 +89,17 @@ def take_rows(X: Any, index: np.ndarray) -> Any:
 def as_features(X: Any) -> Any:
     """Return X in a form whose rows can be taken, leaving frames and arrays untouched.
 
-    Lists of rows become arrays and sparse formats without row access become CSR. Values are
-    not checked: base models accept different things (text, missing values) and say so.
+    Lists of rows become arrays, tables of Arrow become pandas frames, and sparse formats without
+    row access become CSR. Values are not checked: base models accept different things (text,
+    missing values) and say so.
     A 1-D container of texts or dicts is kept, for base models that begin with a vectoriser.
     """
     if hasattr(X, "collect") and not hasattr(X, "shape"):
         raise TypeError(
             f"X must hold its rows in memory. Got a {type(X).__name__}. Pass X.collect()."
         )
+    if is_arrow(X):
+        return arrow_frame(X)
     if is_frame(X):
         return X
     if sparse.issparse(X):

@@ -11,6 +11,7 @@ from stackens.ensemble import ClassifierOutputs, OutOfFoldEnsemble, RegressorOut
 if TYPE_CHECKING:
     from stackens.export.program import Graph
     from stackens.export.readers import Method, Table
+    from stackens.out_of_fold import OutOfFoldTable
 
 __all__ = ["BlendedClassifier", "BlendedRegressor"]
 
@@ -54,8 +55,8 @@ class _Blended(OutOfFoldEnsemble):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _choose_combiner(self, X: Any) -> Combiner:
-        del X
+    def _choose_combiner(self, table: OutOfFoldTable | None) -> Combiner:
+        del table
         return combiner_for(self.weighting, self.scoring)
 
     def _check_combiner(self, sample_weight: Any) -> None:

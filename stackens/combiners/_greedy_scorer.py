@@ -96,7 +96,9 @@ def score_predictions(
     estimator = as_fitted_estimator(task)
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     try:
-        return float(scorer(estimator, predictions, y, **weights))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # metrics remark on classes that a part does not hold
+            return float(scorer(estimator, predictions, y, **weights))
     except Exception as error:
         if weights and isinstance(error, TypeError) and "sample_weight" in str(error):
             raise ValueError(
@@ -174,9 +176,7 @@ class ScorerMetric:
 
     def try_on(self, guesses: np.ndarray) -> None:
         """Raise if the scorer fails; whether it gives a number is for real predictions to show."""
-        with warnings.catch_warnings():  # metrics remark on guesses
-            warnings.simplefilter("ignore")
-            self._score(guesses)
+        self._score(guesses)
 
     def _score(self, predictions: np.ndarray) -> float:
         return score_predictions(self._scorer, predictions, self._y, self._task, self._weights)

@@ -44,7 +44,7 @@ def model_weights(weights: Any, names: Sequence[str], owner: str) -> np.ndarray:
     n_models = len(names)
     if weights is None:
         return np.full(n_models, 1.0 / n_models)
-    what = f"The 'weights' parameter of {owner} must"
+    what = f"The weights of {owner} must"
     if isinstance(weights, Mapping):
         missing = [name for name in names if name not in weights]
         if missing:

@@ -205,4 +205,4 @@ def _frame(predictions: np.ndarray, names: list[str], X: Any, kept: Any) -> Any:
     if kept is None:
         return frame
     # scikit-learn refuses frames that mix text and numbers among the column names.
-    return pd.concat([frame, kept.set_axis(kept.columns.astype(str), axis=1)], axis=1)
+    return pd.concat([frame, kept.set_axis(list(map(str, kept.columns)), axis=1)], axis=1)

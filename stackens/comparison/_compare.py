@@ -13,6 +13,7 @@ from sklearn.base import is_classifier, is_regressor
 from stackens._core._parallel import single_threaded_blas
 from stackens._core._rows import as_features, check_columns, check_same_rows, n_rows
 from stackens._core._task import infer_task
+from stackens._core._warning import warn
 from stackens.comparison._findings import Findings
 from stackens.comparison._inputs import Inputs
 from stackens.comparison._outer_run import OuterRun, run_split
@@ -336,9 +337,8 @@ def _warn_unscored(frame: pd.DataFrame, scoring: Scoring, reasons: dict[str, str
             "Choose a scoring that suits the target and the models."
         )
     if len(without):
-        warnings.warn(
+        warn(
             f"No score ({scoring.words}) for {listed}. They stand last, with NaN; another "
             "scoring or other models would help.",
             StackensWarning,
-            stacklevel=3,
         )

@@ -16,7 +16,7 @@ from stackens.evaluation import (
     decimals,
 )
 
-__all__ = ["Findings", "footnote", "leaderboard", "recommended", "scored_by", "sentence"]
+__all__ = ["Findings", "footnotes", "leaderboard", "recommended", "scored_by", "sentence"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,23 @@ def leaderboard(findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(columns, index=pd.Index(frame.index.tolist()))
 
 
-def footnote(findings: Findings) -> str:
-    """Return why some strategies have no out-of-fold score; nothing where all have one."""
-    names = [name for name in findings.scores.index if name in findings.without_table]
-    if not names:
-        return ""
-    listed = ", ".join(map(repr, names))
-    return f"No out-of-fold score for {listed}: trained on the rows, not on the table alone."
+def footnotes(findings: Findings) -> list[str]:
+    """Return what was timed, and why some strategies have no out-of-fold score if any has none."""
+    scores = findings.scores
+    as_it_is = scores.index[~scores["exported"]].tolist()
+    what = "Times and sizes to predict: of the file that export.to_numpy writes"
+    if len(as_it_is) == len(scores):
+        what = "Times and sizes to predict: of the models as they are"
+    elif as_it_is:
+        what += f"; as they are, in whole or part, of {', '.join(map(repr, as_it_is))}"
+    notes = [f"{what}."]
+    names = [name for name in scores.index if name in findings.without_table]
+    if names:
+        listed = ", ".join(map(repr, names))
+        notes.append(
+            f"No out-of-fold score for {listed}: trained on the rows, not on the table alone."
+        )
+    return notes
 
 
 def _gain(findings: Findings, name: str, digits: int) -> str:

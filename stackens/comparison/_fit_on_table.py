@@ -64,9 +64,13 @@ def fit_strategy(strategy: Strategy, fitted: CrossFit, random_state: int | None)
     """
     names = tuple(name for name in fitted.names if name in strategy.models)
     if not names or strategy.ensemble is None:
-        raise ValueError("no base model gives outputs that it can combine")
+        raise ValueError(
+            f"The strategy {strategy.name!r} needs base models whose outputs it can combine. Got "
+            f"{list(fitted.names)}: the others failed, and a mean reads no margins. Add a model "
+            "with predict_proba, or stack these."
+        )
     table = fitted.out_of_fold.select(names)
-    combiner = strategy.ensemble._make_combiner(table.features)
+    combiner = strategy.ensemble._make_combiner(table)
     combiner = seeded_clone("combiner", combiner, random_state)
     start = time.perf_counter()
     if hasattr(combiner, "fit_cross_fitted"):  # both at the price of the fit
@@ -97,7 +101,10 @@ def distil_table(strategy: Strategy, fitted: CrossFit, options: Mapping[str, Any
     """
     names = [name for name in fitted.names if name in strategy.models]
     if not names:
-        raise ValueError("no base model is left to teach it")
+        raise ValueError(
+            f"The strategy {strategy.name!r} needs base models that teach it. Got "
+            f"{list(fitted.names)}, the others failed. Mend or replace them."
+        )
     estimator = clone(strategy.estimator)
     if estimator.random_state is None:
         estimator.set_params(random_state=options["random_state"])
@@ -111,7 +118,7 @@ def check_strategies(
 
     With ``scorers`` also on scorers that it cannot use; otherwise its fit will say so.
     """
-    first = replace(table.rows(np.arange(1)), covered=None)
+    first = replace(table.rows(np.arange(1)), covered=None, sample_weight=None)
     for strategy in strategies:
         names = [name for name in table.names if name in strategy.models]
         if strategy.ensemble is not None and names:

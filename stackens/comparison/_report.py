@@ -10,7 +10,7 @@ import pandas as pd
 
 from stackens.comparison._findings import (
     Findings,
-    footnote,
+    footnotes,
     leaderboard,
     recommended,
     scored_by,
@@ -185,9 +185,8 @@ class ComparisonReport:
         return display.plot(ax)
 
     def __str__(self) -> str:
-        text = f"{scored_by(self.findings)}\n{leaderboard(self.findings).to_string()}"
-        note = footnote(self.findings)
-        return f"{text}\n{note}" if note else text
+        table = leaderboard(self.findings).to_string()
+        return "\n".join([scored_by(self.findings), table, *footnotes(self.findings)])
 
     def __repr__(self) -> str:
         return (
@@ -198,6 +197,6 @@ class ComparisonReport:
 
     def _repr_html_(self) -> str:
         table = leaderboard(self.findings).to_html(border=0)
-        said = (self.summary(), scored_by(self.findings), footnote(self.findings))
-        first, *others = (f"<p>{escape(text)}</p>" for text in said if text)
+        said = (self.summary(), scored_by(self.findings), *footnotes(self.findings))
+        first, *others = (f"<p>{escape(text)}</p>" for text in said)
         return f"{first}{table}{''.join(others)}"

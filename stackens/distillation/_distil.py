@@ -106,8 +106,8 @@ def distil(inputs: Inputs, teacher: Teacher, plan: Plan) -> Distillation:
     trials, teachers = [], []
     for number, split in enumerate(splits):
         words = (
-            f"Outer split {number + 1} of {len(splits)}: the teacher learns from "
-            f"{len(split[0]):,} rows, {len(split[1]):,} are set aside"
+            f"Outer split {number + 1} of {len(splits)}: {len(split[0]):,} rows to learn from, "
+            f"{len(split[1]):,} set aside"
         )
         with clock.stage("teacher", words), warnings.catch_warnings():
             if len(splits) > 1:  # a rare class is spoken of when all rows are fitted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from os import PathLike
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from stackens._core._rows import check_columns, check_same_rows, n_rows
 from stackens._core._sklearn import Interval, StrOptions, fit_context
 from stackens._core._task import Task, infer_task
+from stackens._core._warning import warn
 from stackens.distillation._candidates import mixes
 from stackens.distillation._distil import Distillation, distil
 from stackens.distillation._findings import PLAIN, verdict
@@ -316,11 +316,10 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
     def _adopt(self, found: Distillation, X: Any) -> Self:
         """Set the learnt attributes, and warn where the guard stepped in."""
         if found.findings.chosen == PLAIN:
-            warnings.warn(
+            warn(
                 f"{verdict(found.findings)}. The plain student is given; report_ has the numbers. "
                 "A better teacher or more rows would help; guard=False gives the distilled one.",
                 DistillationWarning,
-                stacklevel=3,
             )
         # Tags tell nothing of base models that fill in missing values; what they learnt from does.
         full = isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and not np.isnan(X.min())

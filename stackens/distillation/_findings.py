@@ -135,7 +135,7 @@ def sentences(findings: Findings) -> list[str]:
 
 
 def _gap(findings: Findings, scores: pd.DataFrame) -> str:
-    """Return whether the teacher is better than a plain student."""
+    """Return whether the teacher is better than a plain student, and distilling pays by that."""
     digits = _digits(findings, scores)
     words, rows = findings.scoring.words, f"{findings.n_held_out:,} rows set aside"
     teacher, plain = (_score(findings, scores, name, digits) for name in (TEACHER, PLAIN))
@@ -143,8 +143,10 @@ def _gap(findings: Findings, scores: pd.DataFrame) -> str:
         return f"Teacher and plain student could not be compared ({words} {teacher} and {plain})."
     difference = f"{as_number(findings.gap, digits)} ± {as_number(findings.gap_se, digits)}"
     if findings.pays:
+        kept = is_clear(findings.gain, findings.gain_se)
+        what = "Distilling pays" if kept else "The teacher has a lead"
         return (
-            f"Distilling pays: the teacher's {words} of {teacher} is better than the {plain} of a "
+            f"{what}: the teacher's {words} of {teacher} is better than the {plain} of a "
             f"plain student by {difference}, more than two standard errors ({rows})."
         )
     return (
@@ -239,6 +241,9 @@ def details(findings: Findings) -> list[str]:
         lines.append(
             f"{capitalised(scoring.words)} ({better} is better) on {findings.n_held_out:,} rows "
             f"set aside before any fit ({how}){note}"
+        )
+        lines.append(
+            "Single row and size: of the exported file, or of the model as it is if there is none"
         )
     lines.append(f"Student: {findings.recipe} ({findings.chosen}), learnt by {findings.path}")
     n_extra = f" ({findings.n_extra_rows:,})" if findings.n_extra_rows else ""

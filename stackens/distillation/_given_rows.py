@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from stackens._core._rows import as_features, is_frame, n_rows
+from stackens._core._rows import as_features, n_rows
+from stackens._core._warning import warn
 from stackens.distillation.extra_rows import collect_unlabeled, without_known_rows
 from stackens.exceptions import DistillationWarning
 
@@ -31,8 +31,6 @@ def given_rows(X: Any) -> Any:
         X = given_array(X)
     elif _is_dataset(X) or _holds_tensors(X):
         X = _stacked(X, range(len(X)))
-    elif hasattr(X, "to_pandas") and not is_frame(X):
-        X = X.to_pandas()
     return as_features(X)
 
 
@@ -112,10 +110,9 @@ def given_unlabeled(
     rows = without_known_rows(rows, X)
     if n_rows(rows):
         return rows
-    warnings.warn(
+    warn(
         "All rows of X_unlabeled stand in X as well, where the teacher knows their answers, so "
         "none is used. Pass other rows, or leave X_unlabeled out.",
         DistillationWarning,
-        stacklevel=3,
     )
     return None

@@ -136,11 +136,14 @@ def front_of(
 ) -> ParetoFront:
     """Return all sizes, distilled and plain, and the teacher on the same axes.
 
-    Of the mixes that one size was taught by, the best stands for it.
+    Of the mixes that one size was taught by, the best stands for it; of the size that is taken,
+    the mix that is.
     """
     rows, chosen = {}, ""
     for kind, name in (("distilled", DISTILLED), ("plain", PLAIN)):
-        for key in taken[name].sort_values("score", kind="stable").index:
+        own = best[name].name
+        ranked = taken[name].sort_values("score", kind="stable").index.drop(own)
+        for key in [*ranked, own]:
             recipe = search.candidates[key].recipe
             label = recipe.label if kind == "distilled" else f"plain {recipe.label}"
             rows[label] = {"kind": kind, "family": recipe.family, **taken[name].loc[key]}

@@ -87,15 +87,15 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
     passthrough: Any = False
 
     @abstractmethod
-    def _choose_combiner(self, X: Any) -> Combiner:
+    def _choose_combiner(self, table: OutOfFoldTable | None) -> Combiner:
         """Return the unfitted combiner that the parameters ask for."""
 
-    def _make_combiner(self, X: Any) -> Combiner:
+    def _make_combiner(self, table: OutOfFoldTable | None) -> Combiner:
         """Return the unfitted combiner; weights that a user chose are bound to names of models.
 
         So a model that fails or is switched off takes its weight along.
         """
-        combiner = self._choose_combiner(X)
+        combiner = self._choose_combiner(table)
         names = [name for name, _ in self._pairs]
         if not isinstance(combiner, FixedWeights | MajorityVote) or not names:
             return combiner
@@ -121,8 +121,8 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
 
     def _check_table(self, table: OutOfFoldTable, *, scorers: bool = True) -> None:
         """Raise early on models, columns and scorers that the combiner cannot use."""
-        combiner = self._make_combiner(table.features)
-        first = replace(table.rows(np.arange(1)), covered=None)
+        combiner = self._make_combiner(table)
+        first = replace(table.rows(np.arange(1)), covered=None, sample_weight=None)
         meta_features(first, self.passthrough)
         if not combiner.accepts(first):
             clone(combiner).fit(first)  # its own error says why
@@ -252,7 +252,7 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
     def _adopt(self, fitted: CrossFit) -> Self:
         """Fit the combiner and set the learnt attributes."""
         table = fitted.out_of_fold
-        combiner = self._make_combiner(table.features)
+        combiner = self._make_combiner(table)
         # A copy: a combiner given as a parameter is left as it is.
         self.combiner_ = seeded_clone("combiner", combiner, as_seed(self.random_state)).fit(table)
         if self.passthrough is not False:

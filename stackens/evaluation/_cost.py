@@ -148,7 +148,8 @@ def single_row_latency(
             start = time.perf_counter()
             ask(row)
             best[i] = min(best[i], time.perf_counter() - start)
-        if best.sum() > _ROUND_SECONDS:
+        # Not their sum: rows that another process delayed are what a further round is for.
+        if len(rows) * np.median(best) > _ROUND_SECONDS:
             break
     median, high = np.quantile(best, [0.5, 0.99])
     return 1e6 * float(median), 1e6 * float(high)

@@ -232,7 +232,7 @@ def check_scoring(scoring: Scoring, y: np.ndarray, task: Task, responses: dict[s
             reasons[response] = str(error)
     raise ValueError(
         f"The 'scoring' parameter must suit the target, which is {task.kind}. Got "
-        f"{scoring.name!r}, which fails: {reasons[combined]}. Choose another scorer; "
+        f"{scoring.name!r}, which fails: {reasons[combined].rstrip('. ')}. Choose another scorer; "
         "sklearn.metrics.get_scorer_names() lists the names."
     )
 
@@ -287,6 +287,14 @@ def _log_loss(answers: Answers, target: Any, task: Task, weights: Any) -> RowSco
     if answers.response != "predict_proba":
         raise ValueError("it gives no probabilities")
     return RowScores(row_losses(answers.values, target, task)[:, None], _minus_mean)
+
+
+def _brier(answers: Answers, target: Any, task: Task, weights: Any) -> RowScores | None:
+    del weights
+    if not task.has_classes or answers.response != "predict_proba":
+        return None
+    squares = ((answers.values - np.eye(task.n_outputs)[target]) ** 2).sum(axis=1, keepdims=True)
+    return RowScores(squares / 2 if task.kind == "binary" else squares, _minus_mean)
 
 
 def _accuracy(answers: Answers, target: Any, task: Task, weights: Any) -> RowScores | None:
@@ -381,6 +389,7 @@ def _explained(means: np.ndarray) -> np.ndarray:
 
 _ROW_METRICS: dict[str, Callable[..., RowScores | None]] = {
     "neg_log_loss": _log_loss,
+    "neg_brier_score": _brier,
     "accuracy": _accuracy,
     "balanced_accuracy": _balanced,
     "roc_auc": _auc,

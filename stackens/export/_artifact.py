@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from stackens.evaluation import as_bytes
+from stackens.exceptions import ExportError
 from stackens.export._manifest import Manifest
-from stackens.export._targets import open_target
+from stackens.export._targets import manifest_in, open_target
 from stackens.export.numpy import columns_of, is_one_row
 from stackens.export.verification import Check, Runner
 
@@ -89,7 +90,7 @@ class Artifact:
     Attributes
     ----------
     path : Path
-        The file.
+        The file; absolute.
     report : ExportReport
         Size, speed, and how it compared with its source.
     manifest : Manifest
@@ -109,6 +110,12 @@ class Artifact:
 
     @cached_property
     def _runner(self) -> Runner:
+        if manifest_in(self.path).to_json() != self.manifest.to_json():
+            raise ExportError(
+                f"The file of an artifact must be the one that was exported. Got {self.path}, in "
+                "whose place another export was written since. Use what that one returned, or "
+                "export this model again under another name."
+            )
         return open_target(self.manifest.target, self.extension or self.path)
 
     def _outputs_of_one(self, row: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from keyword import iskeyword
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path
 from sysconfig import get_config_var
 from typing import Any, Literal
@@ -25,6 +25,7 @@ from stackens.export._program_of import program_of
 from stackens.export._targets import open_target
 from stackens.export.numpy import columns_of
 from stackens.export.program import InputColumn, Program
+from stackens.export.saving import as_path
 from stackens.export.verification import (
     Probes,
     Runner,
@@ -112,7 +113,13 @@ def to_onnx(
     from stackens.export.onnx import write_onnx
 
     def write(program: Program, manifest: str) -> bytes:
-        return write_onnx(program, manifest, inputs=inputs)
+        try:
+            return write_onnx(program, manifest, inputs=inputs)
+        except UnicodeEncodeError as error:
+            raise ExportError(
+                f"Texts in an ONNX file must be UTF-8. Got {error.object!r:.100}, which holds half "
+                "a character. Replace it before fit, or use stackens.export.to_numpy."
+            ) from error
 
     return _exported(model, path, "onnx", ".onnx", write, X, verify)
 
@@ -231,29 +238,29 @@ def _exported(
 ) -> Artifact:
     """Export in a folder beside the file, and move the results in place at the very end."""
     final = _checked_path(path, suffix)
-    program = _named_like(program_of(model), X)
-    given = None if X is None else _given_columns(program, X)
-    if given is not None and len(getattr(X, "shape", ())) == 2:
-        require_types_without_effect(model, program, X, given)
-    probes = make_probes(program, given)
-    if not verify:  # only the rows that the file carries are asked
-        probes = probes.few(4 * _PROBES)
-    tolerance = tolerance_of(program)
-    expected = answers_of_source(model, program, probes.columns, like=X)
-    shown = _to_carry(probes, expected)
-    manifest = manifest_of(
-        model,
-        program,
-        target,
-        tolerance,
-        probes.rows(shown),
-        expected[shown],
-        size=size_of(expected),
-    )
-    written = write(program, manifest.to_json())
-    content = sealed(written if isinstance(written, bytes) else written.encode("utf-8"))
-    folder = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.stem}-"))
+    folder = _folder_beside(final)
     try:
+        program = _named_like(program_of(model), X)
+        given = None if X is None else _given_columns(program, X)
+        if given is not None and len(getattr(X, "shape", ())) == 2:
+            require_types_without_effect(model, program, X, given)
+        probes = make_probes(program, given)
+        if not verify:  # only the rows that the file carries are asked
+            probes = probes.few(4 * _PROBES)
+        tolerance = tolerance_of(program)
+        expected = answers_of_source(model, program, probes.columns, like=X)
+        shown = _to_carry(probes, expected)
+        manifest = manifest_of(
+            model,
+            program,
+            target,
+            tolerance,
+            probes.rows(shown),
+            expected[shown],
+            size=size_of(expected),
+        )
+        written = write(program, manifest.to_json())
+        content = sealed(written if isinstance(written, bytes) else written.encode("utf-8"))
         file = folder / final.name
         file.write_bytes(content)
         built = build(file) if build is not None else None
@@ -278,7 +285,7 @@ def _exported(
 
 
 def _checked_path(path: str | PathLike[str], suffix: str) -> Path:
-    final = Path(fspath(path))
+    final = as_path(path).absolute()  # an artifact is asked later, wherever the program is then
     # compilers take "model.C" for C++, and Python does not import "model.PY"
     if final.suffix != suffix and (suffix != ".onnx" or final.suffix.lower() != suffix):
         raise ExportError(
@@ -300,6 +307,17 @@ def _checked_path(path: str | PathLike[str], suffix: str) -> Path:
             "another."
         )
     return final
+
+
+def _folder_beside(final: Path) -> Path:
+    """Make a folder on the same disk, before the work: what cannot be written is said at once."""
+    try:
+        return Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.stem:.100}-"))
+    except OSError as error:
+        raise ExportError(
+            f"The folder of the file must be one to write in. Got {str(final.parent)!r}: "
+            f"{error.strerror}. Choose another, or ask for the right to write there."
+        ) from error
 
 
 def _named_like(program: Program, X: Any) -> Program:

@@ -93,6 +93,12 @@ def _require_answers(model: Any) -> None:
             f"Exports need a fitted model. Got the class {model.__name__}. Make an object of it, "
             "and fit it."
         )
+    if type(model).__module__ == "xgboost.core":
+        raise ExportError(
+            "An XGBoost booster must be exported in the estimator around it, which knows its "
+            f"columns and classes. Got a bare {type(model).__name__}. Load it into an "
+            "XGBClassifier or XGBRegressor (load_model(booster.save_raw())), and export that."
+        )
     kind = estimator_type(model)
     has_answer = hasattr(model, "predict") and not isinstance(model, CrossFit)
     if not has_answer or kind not in _KINDS_WITH_AN_ANSWER:

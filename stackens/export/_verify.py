@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from os import PathLike, fspath
-from pathlib import Path
+from os import PathLike
 
 from stackens.exceptions import ExportError, ExportMismatchError
-from stackens.export._manifest import Manifest, require_unchanged
-from stackens.export._targets import open_target, target_of
+from stackens.export._targets import manifest_in, open_target, target_of
+from stackens.export.saving import as_path
 from stackens.export.verification import Check, largest_difference
 
 __all__ = ["verify"]
@@ -50,14 +49,9 @@ def verify(path: str | PathLike[str]) -> Check:
     >>> se.export.verify(path).max_difference
     0.0
     """
-    file = Path(fspath(path))
-    if not file.is_file():
-        raise ExportError(
-            f"A file to verify must exist. Got {str(file)!r}. Check the path and its folder."
-        )
-    target = target_of(file)
-    manifest = _manifest(file, target)
-    runner = open_target(target, file)
+    file = as_path(path)
+    manifest = manifest_in(file)
+    runner = open_target(target_of(file), file)
     try:
         outputs = runner.outputs(manifest.probes)
     except Exception as error:  # whatever a runtime raises
@@ -79,21 +73,3 @@ def verify(path: str | PathLike[str]) -> Check:
             f"{manifest.versions}; install those versions, or export the model again."
         )
     return Check(len(outputs), 0, 0, difference, manifest.tolerance)
-
-
-def _manifest(file: Path, target: str) -> Manifest:
-    if target == "onnx":
-        from stackens.export.onnx import manifest_text
-
-        require_unchanged(file.read_bytes(), file.name, is_text=False)
-        return Manifest.from_json(manifest_text(file), file.name)
-    source = file
-    if file.suffix != ".py":
-        source = file.with_name(file.name.partition(".")[0] + ".c")
-        if not source.is_file():
-            raise ExportError(
-                f"The C file of an extension must lie beside it. Got no {source.name!r}. Put it "
-                "there, or verify the C file."
-            )
-    require_unchanged(source.read_bytes(), source.name, is_text=True)
-    return Manifest.of_text_file(source)

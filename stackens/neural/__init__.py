@@ -71,3 +71,7 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f"{__name__}.{_IN_TORCH[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -149,19 +149,30 @@ def uncompiled(module: nn.Module) -> AbstractContextManager[Any]:
 
 
 def _in_order_of_calls(layers: list[Any], module: nn.Module, batches: Any) -> list[Any]:
-    """Return the layers in the order in which the first batch reaches them."""
+    """Return the layers in the order in which batches reach them; not all may go the same way."""
     order: list[Any] = []
+    reached: list[Any] = []
     hooks = [
-        layer.register_forward_pre_hook(lambda part, _: order.append(part)) for layer in layers
+        layer.register_forward_pre_hook(lambda part, _: reached.append(part)) for layer in layers
     ]
+    batch = None
     try:
         for batch in batches:
+            reached.clear()
             call_with_batch(module, batch)
-            return list(dict.fromkeys(order))
+            place = 0
+            for layer in reached:
+                if layer not in order:
+                    order.insert(place, layer)
+                place = max(place, order.index(layer) + 1)
+            if len(order) == len(layers):
+                break
     finally:
         for hook in hooks:
             hook.remove()
-    raise _no_batch()
+    if batch is None:
+        raise _no_batch()
+    return order
 
 
 def _moments(

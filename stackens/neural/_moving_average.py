@@ -33,7 +33,8 @@ class MovingAverage(ABC):
     Half precisions are averaged in single precision and rounded once, when the average is read:
     in bfloat16 itself an update of less than 0.4% is lost, so that an average with a decay of
     0.999 never moves. Integers and booleans, such as the number of batches seen, are never
-    averaged: the newest count.
+    averaged, nor is what holds infinities from the start, such as a mask of attention: the newest
+    count.
     """
 
     def __init__(self, module: nn.Module, *, buffers: str = "average") -> None:
@@ -46,14 +47,15 @@ class MovingAverage(ABC):
         self.n_updates = 0
         tensors = tensors_of(module)
         kept = {name for name, _ in unwrapped(module).named_buffers(remove_duplicate=False)}
-        self._averaged = [
-            name
-            for name, tensor in tensors.items()
-            if (tensor.is_floating_point() or tensor.is_complex())
-            and (buffers == "average" or name not in kept)
-        ]
-        self._newest = [name for name in tensors if name not in set(self._averaged)]
-        self._masters = [_master(tensors[name]) for name in self._averaged]
+        with torch.inference_mode(False):  # so that updates outside of it can change them
+            masters = {
+                name: _master(tensor)
+                for name, tensor in tensors.items()
+                if (tensor.is_floating_point() or tensor.is_complex())
+                and (buffers == "average" or name not in kept)
+            }
+        masters = {name: master for name, master in masters.items() if not master.isinf().any()}
+        self._averaged, self._masters = list(masters), list(masters.values())
 
     @abstractmethod
     def _merge(self, newest: Sequence[torch.Tensor]) -> None:

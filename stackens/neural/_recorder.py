@@ -164,6 +164,7 @@ class CheckpointRecorder:
                 f"CheckpointRecorder(best={self.best}) needs a score with each call. Got none at "
                 f"step {step}. Call it as recorder(model, step, score)."
             )
+        score = getattr(score, "detach", lambda: score)()  # float would warn of a gradient
         new = Checkpoint(step, None if score is None else float(score))
         before = [c for c in self.checkpoints if c.step != new.step]  # a step again replaces it
         kept = self._kept([*before, new])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
@@ -85,6 +86,7 @@ class Training:
     best_epoch: int = 0
 
 
+@torch.inference_mode(False)
 @torch.enable_grad()
 def train(
     module: nn.Module,
@@ -152,15 +154,21 @@ def train(
     Raises
     ------
     ValueError
-        If there are no rows, a number is not above zero, the schedule is unknown, the loss does
-        not give one number for each row, or no epoch ends with a finite loss.
+        If there are no rows, a number is not above zero, weights are negative or all zero, the
+        schedule is unknown, no parameter can be trained, the loss does not give one number for
+        each row, or no epoch ends with a finite loss.
+    TypeError
+        If rows are no tensors.
 
     References
     ----------
     Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization, arXiv:1711.05101.
     Smith & Topin (2018), Super-Convergence, arXiv:1708.07120.
     """
-    _check(rows, schedule, epochs=epochs, batch_size=batch_size, learning_rate=learning_rate)
+    _check(schedule, learning_rate, epochs=epochs, batch_size=batch_size)
+    _check_rows(rows, "rows")
+    if validation is not None:
+        _check_rows(validation, "validation")
     device = device_of(module)
     rows = rows.to(device)
     if rows.weights is not None:
@@ -200,10 +208,13 @@ def train(
         if patience is not None and epoch - max(best.epoch, average_from) >= patience:
             break
     if best.state is None:
+        last, where = history.losses[-1], ""
+        if math.isfinite(last):
+            last, where = history.validation_losses[-1], " on the validation rows"
         raise ValueError(
-            f"Training must reach finite losses. Got {history.losses[-1]} in epoch "
-            f"{len(history.losses)}. Use a smaller learning_rate than {learning_rate}, or scale "
-            "the inputs."
+            f"Training must reach finite losses. Got {last} in epoch {len(history.losses)}{where}. "
+            f"Use a smaller learning_rate than {learning_rate}, or scale the inputs; look for NaN "
+            "in the rows."
         )
     load_tensors(module, best.state)
     module.eval()
@@ -239,23 +250,40 @@ class _Best:
             self.state = {name: tensor.clone() for name, tensor in tensors_of(module).items()}
 
 
-def _check(rows: Rows, schedule: str, **above_zero: float) -> None:
+def _check(schedule: str, learning_rate: float, **counts: int) -> None:
     if schedule not in ("one_cycle", "constant"):
         raise ValueError(
             "The 'schedule' parameter of train() must be 'one_cycle' or 'constant'. Got "
             f"{schedule!r} instead. Use 'constant' to hold the learning rate."
         )
-    for name, value in above_zero.items():
-        if not value > 0:
+    for name, value in {**counts, "learning_rate": learning_rate}.items():
+        if not value > 0 or (name in counts and not isinstance(value, Integral)):
             raise ValueError(
-                f"The {name!r} parameter of train() must be above 0. Got {value!r} instead. "
-                "Leave a training out altogether to do no step."
+                f"The {name!r} parameter of train() must be a {'whole ' * (name in counts)}number "
+                f"above 0. Got {value!r} instead. Leave a training out altogether to do no step."
             )
+
+
+def _check_rows(rows: Rows, name: str) -> None:
+    """Raise unless rows are tensors of one length, with weights that can be."""
+    odd = [type(part).__name__ for part in rows.parts() if not isinstance(part, torch.Tensor)]
+    if odd:
+        raise TypeError(
+            f"The {name!r} of train() must be tensors. Got {', '.join(odd)}. Turn arrays into "
+            "tensors by torch.from_numpy."
+        )
     lengths = {len(part) for part in rows.parts()}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(
-            "Inputs, targets and weights of train() must have the same number of rows, at least "
-            f"one. Got {sorted(lengths)}. Give each row a target, and drop rows without one."
+            f"Inputs, targets and weights of the {name!r} of train() must have the same number of "
+            f"rows, at least one. Got {sorted(lengths)}. Give each row a target, and drop rows "
+            "without one."
+        )
+    weights = rows.weights
+    if weights is not None and not ((weights >= 0).all() and 0 < weights.double().sum() < math.inf):
+        raise ValueError(
+            f"Weights of the {name!r} of train() must be at least 0, some of them above, and "
+            "finite. Got others. Give 1 for a row that counts as usual."
         )
 
 
@@ -285,6 +313,11 @@ def _step(
 
 def _adamw(module: nn.Module, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if not parameters:
+        raise ValueError(
+            "Training needs parameters that can change. Got a module in which all are frozen, or "
+            "none. Set requires_grad_(True) on what is to be trained."
+        )
     matrices = [parameter for parameter in parameters if parameter.ndim > 1]
     vectors = [parameter for parameter in parameters if parameter.ndim <= 1]
     groups = [
@@ -292,7 +325,8 @@ def _adamw(module: nn.Module, learning_rate: float, weight_decay: float) -> torc
         {"params": vectors, "weight_decay": 0.0},
     ]
     # one kernel for all parameters, where the device has it: steps of small networks are short
-    fused = device_of(module).type in ("cpu", "cuda")
+    real = not any(parameter.is_complex() for parameter in parameters)
+    fused = real and device_of(module).type in ("cpu", "cuda")
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, fused=fused)
 
 

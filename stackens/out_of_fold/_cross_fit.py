@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +18,7 @@ from stackens._core._rows import (
     n_rows,
 )
 from stackens._core._task import Task, infer_task
+from stackens._core._warning import warn
 from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold._checks import (
     check_fitted,
@@ -346,10 +346,9 @@ def _prefit_names(name: str, model: Any) -> list[str]:
 
 def _warn_prefit(names: list[str]) -> None:
     if names:
-        warnings.warn(
+        warn(
             f"The models {names} are already fitted and are used as they are. If they saw any of "
             "these rows, their predictions look too good and the combination trusts them too "
             "much: fit it on rows that they have never seen.",
             LeakageWarning,
-            stacklevel=3,
         )

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
+from stackens._core._warning import warn
 from stackens.exceptions import LeakageWarning, RareClassWarning
 
 __all__ = ["Folds", "Split", "make_folds", "split_pairs", "warn_shared_groups"]
@@ -96,15 +97,23 @@ def make_folds(
         rows = np.arange(n_samples, dtype=np.int32 if n_samples < 2**31 else np.int64)
         splits = tuple((rows[fold_of != k], rows[fold_of == k]) for k in range(int(cv)))
         return Folds(splits, np.ones(n_samples, dtype=bool), shuffled=True)
-    if isinstance(cv, Integral):
+    by_group = isinstance(cv, Integral)
+    if by_group:
         n_groups = len(np.unique(groups))
         if n_groups < int(cv):
             raise ValueError(
                 f"There must be at least as many groups as folds. Got {n_groups} groups and "
                 f"{parameter}={cv!r}. Give more groups or fewer folds."
             )
+        if task.has_classes:
+            _check_class_counts(task.encode(y), task, int(cv), parameter)
         cv = _group_splitter(int(cv), task, random_state)
-    splits = _collect_splits(cv, X, y, task, groups, random_state, split_params or {}, parameter)
+    with warnings.catch_warnings():
+        if by_group:  # of rare classes it was warned above
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        splits = _collect_splits(
+            cv, X, y, task, groups, random_state, split_params or {}, parameter
+        )
     covered = np.zeros(n_samples, dtype=bool)
     for _, test in splits:
         covered[test] = True
@@ -161,12 +170,11 @@ def _check_class_counts(codes: np.ndarray, task: Task, n_folds: int, parameter: 
     rare = np.flatnonzero(counts < n_folds)
     if len(rare):
         listed = ", ".join(f"{task.classes[i]!s} ({counts[i]})" for i in rare[:5])  # type: ignore[index]
-        warnings.warn(
+        warn(
             f"{len(rare)} of {task.n_outputs} classes have fewer rows than the {n_folds} folds: "
             f"{listed}{', ...' if len(rare) > 5 else ''}. Some folds cannot hold them out; "
             "fewer folds or more rows of these classes would help.",
             RareClassWarning,
-            stacklevel=2,
         )
 
 
@@ -248,13 +256,12 @@ def warn_shared_groups(splits: Sequence[Split], groups: Any) -> None:
         in_train[codes[train]] = in_test[codes[test]] = True
         shared |= in_train & in_test
     if shared.any():
-        warnings.warn(
+        warn(
             "Rows of one group must stand on one side of a split, or a model is judged on what it "
             f"knows. Got {int(shared.sum())} of {len(names)} groups on both sides, such as "
             f"{names[shared.argmax()]!s}. Use a number of folds, or a splitter that keeps groups "
             "together, such as GroupKFold.",
             LeakageWarning,
-            stacklevel=2,
         )
 
 
@@ -297,10 +304,9 @@ def _warn_missing_class(codes: np.ndarray, task: Task, splits: tuple[Split, ...]
         counts = np.bincount(codes[train], minlength=task.n_outputs)
         if (counts == 0).any():
             missing = task.decode(np.flatnonzero(counts == 0)).tolist()
-            warnings.warn(
+            warn(
                 f"The training part of fold {fold + 1} of {len(splits)} has no row of class "
                 f"{missing}: its models cannot predict it. Stratified folds would help.",
                 RareClassWarning,
-                stacklevel=2,
             )
             return

@@ -265,7 +265,7 @@ def _failure(member: Member, where: str, error: Exception, on_error: str) -> Fit
     failure = model_error(
         f"Base model {member.name!r} ({type(member.estimator).__name__}) failed in {where}",
         error,
-        "Fix or remove it, or set on_error='drop' to go on without it.",
+        "Fix or remove it; on_error='drop', where it can be set, goes on without it.",
     )
     if on_error == "raise":
         raise failure from error

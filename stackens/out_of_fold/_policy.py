@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from stackens._core._task import Task
+from stackens._core._warning import warn
 from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold._folds import Folds
 
@@ -172,11 +172,10 @@ def _may_use_out_of_bag(
         return False
     if not folds.shuffled:
         if out_of_bag is True:
-            warnings.warn(
+            warn(
                 f"out_of_bag=True is switched off for {name!r}: with groups, time order or custom "
                 "splits, out-of-bag rows would not respect the splits.",
                 LeakageWarning,
-                stacklevel=2,
             )
         return False
     if out_of_bag == "auto" and forest.n_estimators < _MIN_OUT_OF_BAG:

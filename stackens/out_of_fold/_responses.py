@@ -63,6 +63,12 @@ def choose_response(name: str, estimator: Any, stack_method: str, task: Task) ->
         if hasattr(estimator, method):
             is_value = method == "predict" and task.is_classification
             is_value = is_value and estimator_type(estimator) == "regressor"
+            if is_value and task.classes is not None and task.classes.dtype.kind not in "biuf":
+                raise ValueError(
+                    f"A regressor as base model learns classes that are numbers. Got {name!r} "
+                    f"({type(estimator).__name__}) and the classes {task.classes.tolist()[:10]}. "
+                    "Leave it out, or number the classes."
+                )
             return "value" if is_value else method  # type: ignore[return-value]
     if getattr(final_step(estimator), "final_estimator", estimator) is None:
         return wanted[0]  # type: ignore[return-value]  # a stack that makes its default in fit

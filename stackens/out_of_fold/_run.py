@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
 from stackens._core._rows import n_rows
+from stackens._core._warning import warn
 from stackens.exceptions import BaseModelError, BaseModelWarning, ConstantPredictionWarning
 from stackens.out_of_fold._fold_bag import FoldBag
 from stackens.out_of_fold._folds import Folds
@@ -103,7 +103,7 @@ def split_failures(
     if not kept:
         raise BaseModelError("All base models failed. " + " | ".join(failures.values()))
     for message in failures.values():
-        warnings.warn(f"Left out: {message}", BaseModelWarning, stacklevel=3)
+        warn(f"Left out: {message}", BaseModelWarning)
     return kept, failures
 
 
@@ -139,11 +139,10 @@ def warn_constant(members: list[Member], values: np.ndarray) -> None:
     constant = (np.ptp(values, axis=0) == 0).all(axis=1)
     names = [member.name for member, same in zip(members, constant, strict=True) if same]
     if names:
-        warnings.warn(
+        warn(
             f"The base models {names} predict the same value for every row. They add nothing; "
             "check their parameters and columns, or remove them.",
             ConstantPredictionWarning,
-            stacklevel=3,
         )
 
 

@@ -166,7 +166,10 @@ class OutOfFoldTable(PredictionTable):
     covered: np.ndarray | None = None
 
     def __repr__(self) -> str:
-        return f"{super().__repr__()[:-1]}, {len(self.splits)} folds>"
+        text = f"{super().__repr__()[:-1]}, {len(self.splits)} folds"
+        if self.covered is not None and not self.covered.all():
+            text += f", {np.count_nonzero(self.covered)} rows held out"
+        return f"{text}>"
 
     @property
     def target(self) -> np.ndarray:

@@ -205,8 +205,8 @@ def _learn_feature(
     if len(seen) == 0:
         seen, weights = np.zeros(1), None
     low, high = float(seen.min()), float(seen.max())
-    # the mean of equal numbers can differ from them by a rounding error
-    mean = float(np.average(seen, weights=weights)) if low < high else low
+    # Measured from the smallest, so that neither equal nor huge numbers suffer from rounding.
+    mean = low + float(np.average(seen - low, weights=weights))
     fill = {"median": _median(seen, weights), "mean": mean}.get(impute or "", math.nan)
     variance = np.average((seen - mean) ** 2, weights=weights)
     spread = float(np.sqrt(variance)) if low < high else 0.0

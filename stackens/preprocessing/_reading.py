@@ -94,6 +94,8 @@ def column(X: Any, position: int) -> Any:
 
 def _polars_column(series: Any) -> Any:
     polars = sys.modules["polars"]
+    if hasattr(series.dtype, "ext_storage"):  # pandas' periods and intervals arrive as extensions
+        series = series.ext.storage()
     dtype = series.dtype
     if dtype.is_nested():
         raise TypeError(
@@ -108,6 +110,9 @@ def _polars_column(series: Any) -> Any:
         return pd.Categorical.from_codes(codes, dtype=declared)
     if dtype == polars.Categorical:
         series = series.cast(polars.String)
+    if dtype == polars.Datetime and dtype.time_zone is not None:  # numpy would forget the zone
+        stamps = pd.DatetimeIndex(series.to_numpy()).tz_localize("UTC")
+        return stamps.tz_convert(dtype.time_zone).array
     if dtype.is_integer() or dtype.is_decimal():
         series = series.cast(polars.Float64) if series.has_nulls() else series
     return series.to_numpy()
@@ -308,6 +313,8 @@ def level_text(value: Any, name: str) -> str | None:
         return None
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
+    if isinstance(value, (datetime.timedelta, np.timedelta64)):  # numpy's is an integer as well
+        return pd.Timedelta(value).isoformat()
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     if isinstance(value, (float, np.floating)):
@@ -318,8 +325,6 @@ def level_text(value: Any, name: str) -> str | None:
         return value.decode(errors="backslashreplace")
     if isinstance(value, (datetime.date, np.datetime64)):
         return pd.Timestamp(value).isoformat()
-    if isinstance(value, (datetime.timedelta, np.timedelta64)):
-        return pd.Timedelta(value).isoformat()
     try:
         hash(value)
     except TypeError:

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from stackens._core._rows import take_rows
+from stackens._core._rows import arrow_frame, is_arrow, take_rows
 from stackens._core._sklearn import (
     StrOptions,
     check_feature_names_in,
@@ -144,7 +144,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame (pandas or polars) or array-like of shape (n_samples, n_features)
+        X : DataFrame (pandas or polars), Arrow table or array-like of shape (n_samples, n_features)
         y : ignored
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows, in means, medians, deviations and the frequencies of levels.
@@ -258,6 +258,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
         """X as a frame or as an array of two dimensions, its names and its width checked."""
+        if is_arrow(X):
+            X = arrow_frame(X)
         if is_frame(X):
             _check_frame(X)
             if reset or not self._same_names(X):

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from stackens._core._sklearn import HasMethods, StrOptions, VisualBlock, routing_enabled
 from stackens.combiners import COMBINERS, Combiner, MetaLearner, combiner_for, meta_features
 from stackens.ensemble import ClassifierOutputs, OutOfFoldEnsemble, RegressorOutputs
-from stackens.out_of_fold import weight_params
+from stackens.out_of_fold import OutOfFoldTable, weight_params
 from stackens.preprocessing import TabularEncoder
 
 if TYPE_CHECKING:
@@ -79,12 +80,12 @@ class _Stacked(OutOfFoldEnsemble):
         self.random_state = random_state
         self.verbose = verbose
 
-    def _choose_combiner(self, X: Any) -> Combiner:
+    def _choose_combiner(self, table: OutOfFoldTable | None) -> Combiner:
         final = self.final_estimator
         if final is None or (isinstance(final, str) and final == "auto"):
             if self.passthrough is False or self.passthrough == []:
                 return combiner_for("auto")
-            final = _linear_default(is_classifier(self), sparse.issparse(X))
+            final = _linear_default(is_classifier(self), table)
         if _is_estimator(final):
             return MetaLearner(final, self.passthrough)
         if self.passthrough:
@@ -124,17 +125,14 @@ class _Stacked(OutOfFoldEnsemble):
         router = super().get_metadata_routing()
         final = getattr(self, "final_estimator_", self.final_estimator)
         if _is_estimator(final):
-            router.add(
-                final_estimator_=final,
-                method_mapping=MethodMapping().add(caller="predict", callee="predict"),
-            )
+            mapping = MethodMapping().add(caller="predict", callee="predict")
+            router.add(final_estimator_=final, method_mapping=mapping)
         return router
 
     def _predict_with_final(self, X: Any, params: dict[str, Any]) -> Any:
         if params and routing_enabled():
             params = process_routing(self, "predict", **params).final_estimator_["predict"]
-        final_input = self._final_input(X)
-        return self.final_estimator_.predict(final_input, **params)
+        return self.final_estimator_.predict(self._final_input(X), **params)
 
     def _read_into(self, graph: Graph, table: Table, method: Method) -> int:
         """Return the node of what this stack answers, in an exported program."""
@@ -166,9 +164,12 @@ class _Stacked(OutOfFoldEnsemble):
         return VisualBlock("serial", (super()._sk_visual_block_(), shown), dash_wrapped=False)
 
 
-def _linear_default(classification: bool, is_sparse: bool) -> Any:
+def _linear_default(classification: bool, table: OutOfFoldTable | None) -> Any:
     """Return a linear meta-learner over predictions and raw features of any type."""
     model = LogisticRegression(max_iter=1000) if classification else RidgeCV(np.logspace(-3, 3, 13))
+    if table is not None and table.task.kind == "multilabel":
+        model = MultiOutputClassifier(model)
+    is_sparse = table is not None and sparse.issparse(table.features)
     prepare = MaxAbsScaler() if is_sparse else TabularEncoder(encoding="one-hot", scale=True)
     return make_pipeline(prepare, model)
 

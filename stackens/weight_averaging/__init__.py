@@ -90,3 +90,7 @@ def __getattr__(name: str) -> Any:
     if name in _IN_TORCH:  # loads torch
         return getattr(neural, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from stackens.exceptions import OtherBasinWarning
 
-__all__ = ["Evaluate", "Score", "is_clear", "score_of", "warn_if_worse"]
+__all__ = ["Evaluate", "Score", "is_clear", "numbers_of", "score_of", "warn_if_worse"]
 
 Evaluate: TypeAlias = Callable[[Any], ArrayLike]
 
@@ -47,7 +47,7 @@ def score_of(evaluate: Evaluate, model: Any) -> Score:
     ValueError
         If that is not a number or one number for each row, or not finite.
     """
-    values = np.atleast_1d(np.asarray(evaluate(model), dtype=np.float64))
+    values = numbers_of(evaluate(model))
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         shown = values if values.size < 5 else f"an array of shape {values.shape}"
         raise ValueError(
@@ -55,6 +55,16 @@ def score_of(evaluate: Evaluate, model: Any) -> Score:
             f"{shown}. Return a mean score, or a score for each row."
         )
     return Score(values)
+
+
+def numbers_of(found: Any) -> NDArray[np.float64]:
+    """Return numbers, or a torch tensor wherever it is, as an array; NaN for what is no number."""
+    if hasattr(found, "detach"):
+        found = found.detach().cpu().double()
+    try:
+        return np.atleast_1d(np.asarray(found, dtype=np.float64))
+    except (TypeError, ValueError):
+        return np.array([np.nan])
 
 
 def is_clear(drop: Score, level: float, *, greater_is_better: bool) -> bool:

@@ -100,6 +100,9 @@ def test_margins_are_not_averaged_as_probabilities(weighting):
     blend = se.BlendedClassifier([("svc", LinearSVC()), *MODELS], weighting=weighting)
     with pytest.raises(ValueError, match=r"without predict_proba: \['svc'\]. Wrap them in"):
         blend.fit(X, Y)
+    weights = np.arange(len(X))  # the reason is the same where the first row counts for nothing
+    with pytest.raises(ValueError, match=r"without predict_proba: \['svc'\]. Wrap them in"):
+        blend.fit(X, Y, sample_weight=weights)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,7 @@ def test_wrong_weights_are_found_before_any_fit(weights):
             raise RuntimeError("fitted")
 
     blend = se.BlendedClassifier([("a", NeverFitted()), ("b", NeverFitted())], weighting=weights)
-    with pytest.raises(ValueError, match=r"'weights' parameter of BlendedClassifier must"):
+    with pytest.raises(ValueError, match="The weights of BlendedClassifier must"):
         blend.fit(np.eye(20), np.arange(20) % 2)
 
 

@@ -39,7 +39,7 @@ class _Voting:
             warnings.simplefilter("ignore")
             return super().fit(X, y, sample_weight, **params)
 
-    def _choose_combiner(self, X):
+    def _choose_combiner(self, table):
         if getattr(self, "voting", "soft") == "hard":
             return MajorityVote(self.weights)
         return UniformMean() if self.weights is None else FixedWeights(self.weights)

@@ -66,6 +66,15 @@ def test_pos_label(make_table):
     assert found.path_.scores[0] == max(expected)
 
 
+def test_remarks_of_metrics_are_left_out(make_table):
+    table = make_table("binary", n=100)
+    scorer = make_scorer(precision_score, pos_label="ant")  # warns where no row is called that
+    values = table.values.copy()
+    values[:, :2] = np.eye(2)[::-1]  # the first model never says ant, the second always
+    found = GreedySelection(scorer, max_models=1).fit(replace(table, values=values))
+    assert np.isfinite(found.path_.scores).all()
+
+
 def test_weights_reach_the_scorer(make_table):
     table = make_table("regression", weighted=True)
     seen = []

@@ -52,7 +52,7 @@ def test_fixed_weights_are_normalised(make_table):
 )
 @pytest.mark.parametrize("kind", [FixedWeights, MajorityVote])
 def test_bad_weights(make_table, kind, weights, what):
-    with pytest.raises(ValueError, match=rf"'weights' parameter of {kind.__name__} must.*{what}"):
+    with pytest.raises(ValueError, match=rf"The weights of {kind.__name__} must.*{what}"):
         kind(weights).fit(make_table("binary"))
 
 

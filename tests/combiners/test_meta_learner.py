@@ -117,6 +117,9 @@ def test_pandas_frames_keep_names_types_and_index():
 def test_columns_called_by_numbers():
     seen = meta_features(table_of(pd.DataFrame(FEATURES)), True)
     assert seen.columns.tolist() == ["m0", "m1", "0", "1", "2"]
+    levels = pd.DataFrame(FEATURES[:, :2], columns=pd.MultiIndex.from_product([["a"], [1, 2]]))
+    seen = meta_features(table_of(levels), True)
+    assert seen.columns.tolist() == ["m0", "m1", "('a', 1)", "('a', 2)"]
 
 
 def test_polars_frames():

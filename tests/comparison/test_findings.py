@@ -7,7 +7,7 @@ import pandas as pd
 
 from stackens.comparison._findings import (
     Findings,
-    footnote,
+    footnotes,
     leaderboard,
     recommended,
     scored_by,
@@ -26,6 +26,7 @@ def findings(scores, paired, name="neg_log_loss", note="", single="forest", comb
             "batch_us_per_row": 3.2,
             "one_row_us": 4_321.0,
             "bytes": 1_234_567,
+            "exported": True,
         }
     )
     table = pd.DataFrame.from_dict(
@@ -133,12 +134,22 @@ def test_what_was_scored():
     )
 
 
+def test_what_was_timed():
+    found = findings(pd.Series({"blend": 0.9, "tree": 0.7, "rows": 0.6}), {}, single=None)
+    file = "Times and sizes to predict: of the file that export.to_numpy writes"
+    assert footnotes(found) == [f"{file}."]
+    some = replace(found, scores=found.scores.assign(exported=[False, True, False]))
+    assert footnotes(some) == [f"{file}; as they are, in whole or part, of 'blend', 'rows'."]
+    none = replace(found, scores=found.scores.assign(exported=False))
+    assert footnotes(none) == ["Times and sizes to predict: of the models as they are."]
+
+
 def test_why_there_is_no_out_of_fold_score():
     scores = pd.Series({"blend": 0.9, "soup": 0.8, "tree": 0.7})
     found = findings(scores, {}, name="accuracy", single=None)
-    assert footnote(found) == ""
+    assert len(footnotes(found)) == 1
     apart = replace(found, without_table=frozenset({"soup", "blend"}))
-    assert footnote(apart) == (
+    assert footnotes(apart)[1] == (
         "No out-of-fold score for 'blend', 'soup': trained on the rows, not on the table alone."
     )
     bare = replace(apart, scores=apart.scores.assign(oof_score=[np.nan, np.nan, 0.7]))

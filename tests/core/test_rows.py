@@ -82,6 +82,16 @@ def test_as_features_makes_rows_accessible():
     assert as_features([["a", 1], ["b", None]]).shape == (2, 2)
 
 
+def test_as_features_of_arrow():
+    arrow = pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"], "t": pd.to_timedelta([1, 2], unit="s")})
+    for table in (arrow.Table.from_pandas(frame), arrow.RecordBatch.from_pandas(frame)):
+        pd.testing.assert_frame_equal(as_features(table), table.to_pandas())
+    cuts = arrow.Table.from_pandas(pd.DataFrame({"c": pd.cut([1.0, 2.0, 3.0], 2)}))
+    with pytest.raises(TypeError, match=r"pandas knows. Got a Table with .*Spread nested"):
+        as_features(cuts)
+
+
 class OnlyAnArray:
     """Knows how to become an array and nothing else."""
 

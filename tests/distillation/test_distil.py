@@ -74,7 +74,7 @@ def test_stages_are_timed_and_labels_counted(capsys):
     assert set(found.report_.findings.seconds) == {"teacher", "students"}
     assert found.report_.findings.teacher_rows == 60
     told = capsys.readouterr().err
-    assert "Outer split 1 of 1: the teacher learns from 240 rows, 60 are set aside" in told
+    assert "Outer split 1 of 1: 240 rows to learn from, 60 set aside" in told
     assert "students" in told
 
 

@@ -29,6 +29,14 @@ def test_what_is_missing_is_said(tmp_path):
     done = run_example("distillation/small_student.py", "--csv", "table.csv", cwd=tmp_path)
     assert done.returncode == 2
     assert "--csv and --target belong together" in done.stderr
+    (tmp_path / "table.csv").write_text("age,stays\n41,yes\n")
+    for path, target, what in (("none.csv", "stays", "read as CSV"), ("table.csv", "goes", "goes")):
+        done = run_example(
+            "distillation/small_student.py", "--csv", path, "--target", target, cwd=tmp_path
+        )
+        assert done.returncode == 1
+        assert what in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not find_spec("torch"), reason="distils torch networks")

@@ -93,6 +93,9 @@ def test_a_gain_within_noise_is_called_so():
     found = rescored(-0.395, -0.430, -0.425, gain=0.005)
     assert found.pays
     assert "keeps nothing of it that is clear of noise" in verdict(found)
+    assert sentences(found)[0].startswith(
+        "The teacher has a lead: the teacher's log loss of 0.3950"
+    )
     assert sentences(found)[1] == (
         "The distilled student (0.4250) keeps 14% of that gap (gain 0.0050 ± 0.0050, which is "
         "within noise)."
@@ -103,6 +106,7 @@ def test_a_distilled_student_that_is_worse_than_plain():
     found = rescored(-0.395, -0.430, -0.450, gain=-0.020, chosen=PLAIN)
     assert found.retention < 0
     assert "keeps nothing" in verdict(found)
+    assert not sentences(found)[0].startswith("Distilling pays")
     assert sentences(found)[1] == (
         "The distilled student (0.4500) keeps nothing of that gap (gain -0.0200 ± 0.0050); the "
         "plain student is the one that is given."
@@ -234,6 +238,7 @@ def test_details():
     )
     assert details(found) == [
         "Log loss (lower is better) on 2,400 rows set aside before any fit (5 outer splits)",
+        "Single row and size: of the exported file, or of the model as it is if there is none",
         "Student: lightgbm 100x31 (distilled student), learnt by soft cross-entropy",
         "Distilled: soft weight 0.9, temperature 1, extra rows: munge (20,000)",
         "Budget: at most 80 µs",
@@ -244,5 +249,5 @@ def test_details():
     ]
     bare = details(findings(n_outer=1, scoring=replace(LOSS, note="Because.")))
     assert bare[0].endswith("(one hold-out). Because.")
-    assert bare[2].endswith("extra rows: none")
-    assert len(bare) == 4
+    assert bare[3].endswith("extra rows: none")
+    assert len(bare) == 5

@@ -25,6 +25,14 @@ def test_slow_models_get_one_round(monkeypatch):
     assert len(asked) == 1 + 10
 
 
+def test_rows_that_were_delayed_are_asked_again(monkeypatch):
+    delayed = [1.0] + [1e-6] * 99
+    clock = iter(np.cumsum([step for t in [*delayed, *[1e-6] * 100] for step in (0.0, t)]))
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    _, high = single_row_latency(lambda row: None, list(range(100)), repeats=2)
+    assert high == pytest.approx(1.0)
+
+
 def test_a_slow_row_shows_in_the_high_percentile_only(monkeypatch):
     clock = iter(np.cumsum([0.0, 1e-6] * 99 + [0.0, 1e-3]).repeat(1))
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))

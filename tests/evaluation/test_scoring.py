@@ -76,6 +76,7 @@ def table(task, n=200, seed=0):
         ("balanced_accuracy", THREE, "decision_function"),
         ("f1_macro", THREE, "predict"),
         ("neg_brier_score", Task("binary", 2, np.array([0, 1])), "predict_proba"),
+        ("neg_brier_score", THREE, "predict_proba"),
         ("neg_root_mean_squared_error", NUMBERS, "predict"),
         ("neg_root_mean_squared_error", Task("regression", 2, y_ndim=2), "predict"),
         ("neg_mean_absolute_error", NUMBERS, "predict"),
@@ -94,6 +95,15 @@ def test_scores_are_those_of_scikit_learn(name, task, response, weighted):
     scoring = resolve_scoring(name, task, {})
     found = score_answers(scoring, Answers(values, response), y, task, weights)
     assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_brier_score_of_a_part_without_every_class():
+    y, values = table(THREE)
+    part = y != 3
+    scoring = resolve_scoring("neg_brier_score", THREE, {"a": "predict_proba"})
+    found = score_answers(scoring, Answers(values[part], "predict_proba"), y[part], THREE, None)
+    truth = (y[part, None] == [1, 2, 3]).astype(float)
+    assert found == pytest.approx(-((values[part] - truth) ** 2).sum(axis=1).mean())
 
 
 def test_log_loss_of_a_part_without_every_class():

@@ -13,6 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 import stackens as se
+from stackens.exceptions import ExportError
 from stackens.export import Artifact, ExportReport
 from stackens.export.c._compile import find_compiler
 from stackens.export.verification import Check
@@ -93,6 +94,24 @@ def test_a_used_artifact_can_be_copied_and_pickled(target, tmp_path):
         assert other.path == path
         assert str(other.report) == str(artifact.report)
         assert other.manifest.to_json() == artifact.manifest.to_json()
+
+
+def test_an_artifact_is_of_one_file_wherever_the_program_goes(tmp_path, monkeypatch):
+    X = np.arange(8.0).reshape(4, 2)
+    monkeypatch.chdir(tmp_path)
+    first = se.export.to_numpy(LinearRegression().fit(X, X[:, 0]), "model.py", verify=False)
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert first.path == tmp_path / "model.py"
+    late = copy.copy(first)
+    np.testing.assert_allclose(first.predict(X), X[:, 0], atol=1e-12)
+    se.export.to_numpy(LinearRegression().fit(X, 5 * X[:, 1]), first.path, verify=False)
+    np.testing.assert_allclose(first.predict(X), X[:, 0], atol=1e-12)  # opened before
+    with pytest.raises(ExportError, match="another export was written since"):
+        late.predict(X)
+    first.path.unlink()
+    with pytest.raises(ExportError, match="must exist"):
+        copy.copy(first).predict(X)
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])

@@ -56,6 +56,12 @@ def test_what_is_missing_is_said(tmp_path):
     done = run_example(SCRIPT, "--output", "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     assert "a folder that exists" in done.stderr
+    (tmp_path / "table.csv").write_text("age,stays\n41,yes\n")
+    for path, target, what in (("none.csv", "stays", "read as CSV"), ("table.csv", "goes", "goes")):
+        done = run_example(SCRIPT, "--csv", path, "--target", target, cwd=tmp_path)
+        assert done.returncode == 1
+        assert what in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import stackens as se
@@ -167,6 +167,17 @@ def test_wrong_input_is_told_before_anything_is_written(model, path, error, matc
     assert os.listdir(tmp_path) == []
 
 
+def test_texts_that_are_no_unicode(tmp_path):
+    pytest.importorskip("onnxruntime")
+    values = pd.Series(["a", "\ud800"] * 20, dtype=object)  # half of a character
+    model = make_pipeline(OrdinalEncoder(), LinearRegression())
+    model.fit(values.to_frame("c"), np.arange(40) % 2)
+    artifact = se.export.to_numpy(model, tmp_path / "model.py")
+    np.testing.assert_allclose(artifact.predict([["a"], ["\ud800"]]), [0, 1], atol=1e-12)
+    with pytest.raises(ExportError, match="half a character"):
+        se.export.to_onnx(model, tmp_path / "model.onnx")
+
+
 def test_the_same_model_gives_the_same_file(tmp_path):
     first = se.export.to_numpy(TREE, tmp_path / "first.py").path.read_bytes()
     assert se.export.to_numpy(TREE, tmp_path / "second.py").path.read_bytes() == first
@@ -201,3 +212,16 @@ def test_folders_and_empty_names(tmp_path):
         se.export.to_numpy(TREE, tmp_path / "tree.py")
     with pytest.raises(ExportError, match=r"must end in '\.py'"):
         se.export.to_numpy(TREE, "")
+    for path in (None, 3, b"tree.py"):
+        with pytest.raises(TypeError, match="path of pathlib"):
+            se.export.to_numpy(TREE, path)
+
+
+def test_a_folder_that_cannot_be_written_in_is_told_before_the_work(tmp_path, monkeypatch):
+    def denied(**_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("stackens.export._export.tempfile.mkdtemp", denied)
+    monkeypatch.setattr("stackens.export._export.program_of", None)
+    with pytest.raises(ExportError, match=r"one to write in\. Got .*: Permission denied"):
+        se.export.to_numpy(TREE, tmp_path / "tree.py")

@@ -300,3 +300,17 @@ def test_labels_of_every_type_stay_what_they_are():
     y = pd.Series(SPECIES).map({0: "setosa", 1: "versicolor", 2: "virginica"})
     program = program_of(DecisionTreeClassifier(max_depth=2).fit(X, y))
     assert program.classes.tolist() == ["setosa", "versicolor", "virginica"]
+
+
+def test_a_bare_booster_of_xgboost_is_refused_with_a_way_that_works():
+    xgboost = pytest.importorskip("xgboost")
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    data = xgboost.DMatrix(X, X[:, 0] > 0)
+    booster = xgboost.train({"objective": "binary:logistic"}, data, 3)
+    with pytest.raises(ExportError, match=r"load_model\(booster.save_raw"):
+        program_of(booster)
+    model = xgboost.XGBClassifier()
+    model.load_model(booster.save_raw())
+    program = program_of(model)
+    (answers,) = evaluate(program, list(X.T))
+    np.testing.assert_allclose(answers, model.predict_proba(X), atol=1e-6)

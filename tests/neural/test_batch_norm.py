@@ -225,3 +225,30 @@ def test_a_batch_of_one_row_counts_in_a_single_pass():
     assert layer.running_mean.item() == 2
     assert layer.running_var.item() == 4
     assert layer.training
+
+
+class TwoWays(torch.nn.Module):
+    """Some batches go through a layer more than others."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = layer(2), layer(2)
+        self.between = torch.nn.Sequential(layer(2), torch.nn.Linear(2, 2))
+
+    def forward(self, x, longer=False):
+        x = self.first(x)
+        return self.last(self.between(x) if longer else x)
+
+
+def test_layers_that_not_all_batches_reach():
+    X = torch.randn(40, 2, generator=torch.Generator().manual_seed(0)) * 3 + 1
+    net = recalibrate_batch_norm(
+        TwoWays(), [{"x": X[:30]}, {"x": X[30:], "longer": True}, {"x": X[30:], "longer": True}]
+    )
+    net.eval()
+    seen = net.first(torch.cat([X, X[30:]]))
+    torch.testing.assert_close(net.between[0].running_mean, seen[30:].mean(0))
+    torch.testing.assert_close(net.between[0].running_var, seen[30:].var(0))
+    seen = torch.cat([seen[:30], net.between(seen[30:])])
+    torch.testing.assert_close(net.last.running_mean, seen.mean(0), rtol=0, atol=1e-6)
+    torch.testing.assert_close(net.last.running_var, seen.var(0))

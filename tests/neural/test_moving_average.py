@@ -272,3 +272,27 @@ def test_gradients_and_optimisers_are_left_alone():
 def test_bad_settings(make, message):
     with pytest.raises(ValueError, match=message):
         make(network())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_masks_with_infinities_stay_as_they_are(kind):
+    net = network()
+    mask = torch.triu(torch.full((3, 3), -torch.inf), 1)
+    net.register_buffer("mask", mask)
+    average = kind(net)
+    for seed in range(3):
+        move(net, seed)
+        average.update()
+    state = average.average_state()
+    assert torch.equal(state["mask"], mask)
+    assert all(tensor.isfinite().all() for name, tensor in state.items() if name != "mask")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_made_under_inference_mode(kind):
+    net = torch.nn.Linear(2, 1)
+    with torch.inference_mode():
+        average = kind(net)
+        average.update()
+    average.update()
+    torch.testing.assert_close(average.average_state(), dict(net.state_dict()))

@@ -211,3 +211,10 @@ def test_counts_may_come_from_numpy():
 def test_steps_are_numbers():
     with pytest.raises(TypeError, match=r"'step' of a recorded checkpoint must be an int. Got '1'"):
         CheckpointRecorder()(network(), "1")
+
+
+def test_scores_with_a_gradient():
+    torch = pytest.importorskip("torch")
+    recorder = CheckpointRecorder(best=1)
+    recorder({"w": np.zeros(1)}, 0, torch.tensor(0.5, requires_grad=True))
+    assert recorder.checkpoints[0].score == 0.5

@@ -265,17 +265,53 @@ def test_a_late_divergence_keeps_what_was_good():
 @pytest.mark.parametrize(
     ("rows", "settings", "message"),
     [
-        (Rows(X, CODES), {"epochs": 0}, "'epochs' parameter of train.. must be above 0. Got 0"),
+        (
+            Rows(X, CODES),
+            {"epochs": 0},
+            "'epochs' parameter of train.. must be a whole number above 0. Got 0",
+        ),
         (Rows(X, CODES), {"batch_size": -1}, "'batch_size'.*Got -1"),
         (Rows(X, CODES), {"learning_rate": math.nan}, "'learning_rate'.*Got nan"),
         (Rows(X, CODES), {"schedule": "steps"}, "'one_cycle' or 'constant'. Got 'steps'"),
         (Rows(X, CODES[:-1]), {}, r"same number of rows.*\[59, 60\]"),
         (Rows(X[:0], CODES[:0]), {}, r"at least one. Got \[0\]"),
+        (Rows(X, CODES), {"validation": Rows(X[:0], CODES[:0])}, "'validation'.*at least one"),
+        (Rows(X, CODES, -torch.ones(N)), {}, "Weights of the 'rows'.*at least 0"),
+        (Rows(X, CODES, torch.zeros(N)), {}, "Weights of the 'rows'.*some of them above"),
+        (Rows(X, CODES), {"batch_size": 2.5}, "'batch_size'.*whole number above 0. Got 2.5"),
+        (Rows(X, CODES), {"net": module().requires_grad_(False)}, "all are frozen"),
+        (Rows(X, CODES), {"validation": Rows(X * torch.nan, CODES)}, "on the validation rows"),
     ],
 )
 def test_wrong_inputs(rows, settings, message):
     with pytest.raises(ValueError, match=message):
         trained(rows, cross_entropy, **settings)
+
+
+def test_arrays_are_refused():
+    with pytest.raises(TypeError, match="'rows' of train.. must be tensors. Got ndarray"):
+        trained(Rows(X.numpy(), CODES), cross_entropy)
+
+
+def test_under_inference_mode():
+    expected, _ = trained(Rows(X, CODES), cross_entropy)
+    net = module()
+    with torch.inference_mode():
+        trained(Rows(X, CODES), cross_entropy, net)
+    assert torch.equal(net[0].weight, expected[0].weight)
+
+
+def test_complex_parameters():
+    class Modulus(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3, 1, dtype=torch.complex64))
+
+        def forward(self, x):
+            return (x.to(torch.complex64) @ self.weight).abs()
+
+    _, history = trained(Rows(X, (X @ torch.ones(3, 1)).abs() * 2), squared_error, Modulus())
+    assert history.losses[-1] < history.losses[0]
 
 
 def test_a_loss_of_the_whole_batch_is_refused():

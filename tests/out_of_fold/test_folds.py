@@ -133,6 +133,16 @@ def test_splits_that_keep_groups_together_are_not(cv):
         assert set(GROUPS[train]).isdisjoint(GROUPS[test])
 
 
+def test_rare_classes_with_groups():
+    rare = np.where(np.arange(60) < 3, "rare", "often")
+    with pytest.warns(RareClassWarning) as caught:
+        folds_of(5, rare, groups=np.arange(60) // 2)
+    assert str(caught[0].message).startswith("1 of 2 classes have fewer rows than the 5 folds")
+    assert {warning.category for warning in caught} == {RareClassWarning}
+    with pytest.raises(ValueError, match="Every class has fewer rows.*set cv to 2"):
+        folds_of(3, np.arange(6) // 2, X[:6], groups=np.arange(6))
+
+
 def test_groups_of_any_type():
     groups = np.array([1, "one", 1, (2, 3)], dtype=object)
     with pytest.warns(LeakageWarning, match="Got 1 of 3 groups on both sides, such as 1. Use"):

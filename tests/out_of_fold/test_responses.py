@@ -65,6 +65,13 @@ def test_a_method_that_is_not_there(model, method, task):
         choose_response("m", model, method, task)
 
 
+def test_texts_are_not_for_regressors():
+    task = Task("binary", 2, np.array(["no", "yes"]))
+    message = r"numbers. Got 'm' \(Ridge\) and the classes \['no', 'yes'\]. Leave it out"
+    with pytest.raises(ValueError, match=message):
+        choose_response("m", Ridge(), "auto", task)
+
+
 def test_numbers_are_not_for_classifiers():
     message = "needs regressors: the estimator m should be a regressor. Got a Pipeline.*Use the reg"
     with pytest.raises(ValueError, match=message):

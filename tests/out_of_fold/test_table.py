@@ -135,6 +135,8 @@ def test_target_in_numbers():
 
 def test_the_representation_is_one_line():
     assert repr(out_of_fold()) == "<OutOfFoldTable of a, b: regression, 6 rows, 2 folds>"
+    some = out_of_fold(covered=np.arange(6) > 1)
+    assert repr(some).endswith(": regression, 6 rows, 2 folds, 4 rows held out>")
     assert repr(table(BINARY, ["predict"])) == "<PredictionTable of a: binary, 4 rows>"
     names = tuple(f"m{i}" for i in range(300))
     many = PredictionTable(np.zeros((2, 300, 1)), names, Task("regression", 1), ("predict",) * 300)

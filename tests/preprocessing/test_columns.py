@@ -46,6 +46,15 @@ def test_a_constant_column_is_centred_and_not_divided():
     assert (feature.mean, feature.scale) == (0.1, 1.0)
 
 
+def test_the_mean_of_huge_numbers_is_the_same_in_every_order():
+    values = 2.0**53 - np.arange(45)
+    features = {
+        numeric(v, scale=True).features[0]
+        for v in (values, values[::-1], values[[*range(1, 45, 2), *range(0, 45, 2)]])
+    }
+    assert [f.mean for f in features] == [2.0**53 - 22]
+
+
 def test_numbers_so_small_that_their_spread_is_zero():
     (feature,) = numeric([1e-320, 0.0], scale=True).features
     assert feature.scale == 1.0

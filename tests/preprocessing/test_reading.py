@@ -173,6 +173,7 @@ def test_categories_of_numbers_are_numbers_again():
         (np.datetime64("2020-01-02", "s"), "2020-01-02T00:00:00"),
         (pd.Timestamp("2020-01-02"), "2020-01-02T00:00:00"),
         (dt.timedelta(days=1), "P1DT0H0M0S"),
+        (np.timedelta64(1, "D"), "P1DT0H0M0S"),
         (("a", 1), "('a', 1)"),
     ],
 )
@@ -250,6 +251,23 @@ def test_nested_polars_columns_are_refused():
     polars = pytest.importorskip("polars")
     with pytest.raises(TypeError, match=r"Column 'l' must hold single values.*List.*leave it out"):
         reading.column(polars.DataFrame({"l": [[1], [2]]}), 0)
+
+
+def test_levels_of_polars_times_keep_their_zone():
+    polars = pytest.importorskip("polars")
+    zoned = pd.DataFrame({"t": pd.to_datetime(["2020-01-01", None]).tz_localize("Asia/Tokyo")})
+    for values in (reading.column(zoned, 0), reading.column(polars.from_pandas(zoned), 0)):
+        _, texts = reading.factorise(values, "t")
+        assert texts == ["2020-01-01T00:00:00+09:00"]
+
+
+def test_polars_extensions_are_read_as_what_they_store():
+    polars = pytest.importorskip("polars", minversion="1.36")
+    months = pd.DataFrame({"month": pd.period_range("2000-01", periods=3, freq="M")})
+    np.testing.assert_array_equal(reading.column(polars.from_pandas(months), 0), [360, 361, 362])
+    cuts = polars.from_pandas(pd.DataFrame({"cut": pd.cut([1.0, 2.0, 3.0], 2)}))
+    with pytest.raises(TypeError, match=r"Column 'cut' must hold single values.*Struct"):
+        reading.column(cuts, 0)
 
 
 def test_block_of_numbers_is_the_columns_side_by_side():

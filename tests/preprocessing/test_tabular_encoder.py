@@ -134,7 +134,7 @@ def test_real_tables(name, encoder):
 @pytest.mark.parametrize("name", ["adult", "hypothyroid", "beijing_air"])
 @pytest.mark.parametrize("encoder", CONFIGURATIONS, ids=["codes", "one-hot", "trees", "rare"])
 def test_every_container_gives_the_same_numbers(name, encoder):
-    polars = pytest.importorskip("polars")
+    polars, _ = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
     # without a value only its type can say what a column is, and lists have none
     X = real_table(name).iloc[:3000].dropna(axis=1, how="all")
     wanted = clone(encoder).fit_transform(X)
@@ -148,6 +148,7 @@ def test_every_container_gives_the_same_numbers(name, encoder):
         "polars categorical": as_polars.with_columns(
             polars.col(polars.String).cast(polars.Categorical)
         ),
+        "arrow": as_polars.to_arrow(),
         "list": X.astype(object).to_numpy().tolist(),
     }
     for container, other in others.items():

@@ -55,6 +55,15 @@ def test_the_same_as_scikit_learn_for_regression():
     np.testing.assert_allclose(ours.predict(X), theirs.predict(X))
 
 
+@pytest.mark.parametrize("weights", [None, np.arange(120) % 3])
+def test_labels_with_features_beside(weights):
+    labels = np.column_stack([Y, Y3 == 0]).astype(int)
+    stack = se.StackedClassifier([DecisionTreeClassifier(max_depth=2)], passthrough=True, cv=3)
+    stack.fit(FRAME, labels, weights)
+    assert stack.predict_proba(FRAME).shape == stack.predict(FRAME).shape == (120, 2)
+    assert (stack.predict(FRAME) == labels).mean() > 0.7
+
+
 @pytest.mark.parametrize("final", ["auto", None, "simplex", SimplexWeights()])
 def test_combiners_as_final_estimator(final):
     stack = se.StackedClassifier(MODELS, final).fit(X, Y)

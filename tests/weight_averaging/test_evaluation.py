@@ -19,7 +19,7 @@ def test_a_number_or_a_number_for_each_row():
     assert rows.se == pytest.approx(np.std([1, 0, 1, 1], ddof=1) / 2)
 
 
-@pytest.mark.parametrize("returned", [np.nan, [], [[1.0]], [np.inf, 1.0]])
+@pytest.mark.parametrize("returned", [np.nan, [], [[1.0]], [np.inf, 1.0], None, "good"])
 def test_other_scores_are_refused(returned):
     with pytest.raises(ValueError, match="finite number, or one for each row"):
         score_of(lambda model: returned, None)
@@ -52,3 +52,10 @@ def test_no_warning_where_the_average_is_as_good():
     warn_if_worse(score(0.89), ends, weights, greater_is_better=True)
     warn_if_worse(score(0.95), ends, weights, greater_is_better=True)
     warn_if_worse(score(0.1), ends, weights, greater_is_better=False)
+
+
+def test_torch_tensors_are_scores():
+    torch = pytest.importorskip("torch")
+    loss = torch.ones(3, dtype=torch.bfloat16, requires_grad=True) * 0.5
+    assert score_of(lambda model: loss, None).values.tolist() == [0.5] * 3
+    assert score_of(lambda model: loss.mean(), None).mean == 0.5

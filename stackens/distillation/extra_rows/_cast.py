@@ -39,7 +39,7 @@ def cast_array(values: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
             raise _not_castable(name, dtype, error) from error
     if np.can_cast(values.dtype, dtype, "same_kind"):
         cast = values.astype(dtype)
-        if dtype.kind == "f" or np.array_equal(cast, values):
+        if dtype.kind in "fO" or np.array_equal(cast, values):
             return cast
     return values
 

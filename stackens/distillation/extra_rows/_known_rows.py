@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from stackens._core._rows import take_rows
-from stackens.preprocessing._reading import is_polars
+from stackens.preprocessing._reading import is_polars, level_text
 
 __all__ = ["without_known_rows"]
 
@@ -58,10 +58,16 @@ def _hashes(rows: Any) -> np.ndarray:
 def _hashes_of_column(column: pd.Series) -> np.ndarray:
     if pd.api.types.is_numeric_dtype(column.dtype):
         column = pd.Series(column.to_numpy(np.float64, na_value=np.nan))
+    elif column.dtype == object:  # the hash of a cell must not depend on the others
+        column = pd.Series([_text(cell) for cell in column], dtype=object)
+    return pd.util.hash_pandas_object(column, index=False).to_numpy()
+
+
+def _text(cell: Any) -> str | None:
     try:
-        return pd.util.hash_pandas_object(column, index=False).to_numpy()
-    except TypeError:  # lists, dicts or arrays in cells
-        return pd.util.hash_array(np.array([pickle.dumps(cell) for cell in column], dtype=object))
+        return level_text(cell, "")
+    except TypeError:  # lists, dicts or arrays
+        return pickle.dumps(cell).hex()
 
 
 def _hashes_of_sparse(rows: Any) -> np.ndarray:

@@ -55,6 +55,7 @@ def spunge(
         source = np.where(replaced, rng.integers(table.n_rows, size=n_new), row)
         drawn = None
         if column.numbers is not None:
-            deviation = noise * np.nanstd(column.numbers)
+            with np.errstate(over="ignore"):  # numbers too large to be squared are copied
+                deviation = noise * np.nanstd(column.numbers)
             drawn = column.numbers[source] + deviation * rng.standard_normal(n_new)
         yield source, drawn

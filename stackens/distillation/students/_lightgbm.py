@@ -27,6 +27,7 @@ from stackens.preprocessing import TabularEncoder
 __all__ = ["FittedLightGBM", "LightGBMStudent"]
 
 _HIGH_RATE = 0.25
+_LARGE_LEAF = 100  # rows
 _PATIENCE = 20  # trees without a better loss of the rows held back, after which boosting stops
 _SIZES = ((10, 7), (25, 7), (50, 7), (50, 15), (100, 15), (100, 31), (200, 31))
 
@@ -80,14 +81,22 @@ class LightGBMStudent(Student):
 
     @property
     def label(self) -> str:
-        usual = self.learning_rate == type(self).learning_rate
-        rate = "" if usual else f" rate {self.learning_rate:g}"
-        return f"lightgbm {self.n_trees}x{self.n_leaves}{rate}"
+        usual = type(self)
+        rate = f" rate {self.learning_rate:g}" * (self.learning_rate != usual.learning_rate)
+        leaf = f" leaf {self.min_child_samples}"
+        leaf *= self.min_child_samples != usual.min_child_samples
+        return f"lightgbm {self.n_trees}x{self.n_leaves}{rate}{leaf}"
 
     def variants(self) -> list[Self]:
         # A fixed number of trees reaches less than it could at a low rate where there are many
-        # rows to learn from, such as those that a teacher labels.
-        return [replace(self, learning_rate=_HIGH_RATE)] if self.learning_rate < _HIGH_RATE else []
+        # rows to learn from, such as those that a teacher labels. On few rows of many classes
+        # small leaves learn single rows by heart.
+        found = []
+        if self.learning_rate < _HIGH_RATE:
+            found.append(replace(self, learning_rate=_HIGH_RATE))
+        if self.min_child_samples < _LARGE_LEAF:
+            found.append(replace(self, min_child_samples=_LARGE_LEAF))
+        return found
 
     @classmethod
     def sweep(cls, task: Task, n_samples: int) -> list[Self]:

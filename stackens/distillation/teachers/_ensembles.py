@@ -90,7 +90,7 @@ class EnsembleTeacher(CrossFittedTeacher):
         }
 
     def combiner(self, fitted: CrossFit) -> Combiner:
-        return self.ensemble._make_combiner(fitted.out_of_fold.features)
+        return self.ensemble._make_combiner(fitted.out_of_fold)
 
     def learn(self, rows: TeacherRows, options: TeachingOptions) -> FittedTeacher:
         """Cross-fit the base models and the combiner; see :meth:`Teacher.learn`."""

@@ -10,6 +10,7 @@ from typing import Any
 from sklearn.base import clone
 
 from stackens._core._task import infer_task
+from stackens._core._warning import warn
 from stackens.distillation.teachers._calibration import Calibration, fitted_calibration
 from stackens.distillation.teachers._cross_fitted import (
     CrossFittedTeacher,
@@ -59,14 +60,13 @@ class EstimatorTeacher(CrossFittedTeacher):
             if not given:
                 return super().teach(rows, options)
             if not rows.none_seen:
-                warnings.warn(
+                warn(
                     f"Parts of the teacher are fitted already and stay as they are: {given}. If "
                     "they saw any of these rows, its labels and its score look better than they "
                     "are. Pass models that can be fitted again, say that they saw none with "
                     "seen_by_teacher=np.zeros(len(X), dtype=bool), or accept such labels with "
                     "soft_targets='in_sample'.",
                     LeakageWarning,
-                    stacklevel=3,
                 )
             with warnings.catch_warnings():  # the cross-fit says it as well
                 warnings.filterwarnings("ignore", "The models .* already fitted", LeakageWarning)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -12,6 +11,7 @@ import numpy as np
 from stackens._core._losses import looks_like_probabilities, softmax
 from stackens._core._rows import n_rows, take_rows
 from stackens._core._task import Task
+from stackens._core._warning import warn
 from stackens.distillation._given_rows import given_mask
 from stackens.distillation.teachers._calibration import Calibration, fitted_calibration
 from stackens.distillation.teachers._cross_fitted import remark_on, temperature_of
@@ -93,13 +93,12 @@ class FrozenTeacher(Teacher):
         if accepted:
             return np.ones(len(rows), dtype=bool)
         if rows.seen is None:
-            warnings.warn(
+            warn(
                 "The teacher is not fitted here and labels rows as it is: whether it was trained "
                 "on them is not known. If it was, its labels and its score look better than they "
                 "are, and the student inherits that. Pass seen_by_teacher=, a mask of the rows it "
                 "was trained on, or accept such labels with soft_targets='in_sample'.",
                 LeakageWarning,
-                stacklevel=3,
             )
             return np.ones(len(rows), dtype=bool)
         seen = cast(np.ndarray, given_mask(rows.seen, len(rows)))

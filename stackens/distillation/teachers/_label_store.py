@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 import types
-import warnings
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from stackens._core._warning import warn
 from stackens.exceptions import DamagedCacheWarning
 
 __all__ = ["LabelStore", "hash_of_teacher"]
@@ -90,10 +90,9 @@ class LabelStore:
                 if arrays[name].shape != shape:
                     raise ValueError(f"{name} has the shape {arrays[name].shape}, not {shape}")
         except _DAMAGE as error:
-            warnings.warn(
+            warn(
                 f"A file of labels is damaged and is made again: {path} ({error}).",
                 DamagedCacheWarning,
-                stacklevel=2,
             )
             return None
         return arrays

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -14,7 +16,7 @@ from pathlib import Path
 
 from stackens.exceptions import ExportError
 
-__all__ = ["compile_extension", "find_compiler"]
+__all__ = ["compile_extension", "find_compiler", "require_whole"]
 
 # No -march=native: the file would fail on other machines, and gains nothing; matrix products pick
 # a version for the processor at run time. None of these changes a result. Ways down several trees
@@ -29,6 +31,7 @@ _WITHOUT = (
     "Install one (gcc, clang, or on Windows the Build Tools for Visual Studio and setuptools), "
     "name it in the environment variable CC, or use stackens.export.to_numpy, which needs none."
 )
+_SEAL = b"\nstackens-sha256:"  # what follows the library in its file, with the hash of that
 _SHOWN = 3_000  # characters of what the compiler says
 
 
@@ -107,8 +110,35 @@ def compile_extension(path: str | Path, folder: str | Path | None = None) -> Pat
             _build(path, name, built)
         if not built.is_file():
             raise _failed(path, "the compiler", "no error, and no file")
+        if sys.platform != "darwin":  # where files are signed; elsewhere loaders skip what follows
+            with built.open("ab") as file:
+                file.write(_SEAL + hashlib.sha256(built.read_bytes()).hexdigest().encode())
         os.replace(built, goal)
     return goal
+
+
+def require_whole(extension: Path) -> None:
+    """Raise where an extension is not as it was built: to load it could end the whole process.
+
+    One that was built by hand carries no hash; of it, only a lost end is seen, and on Linux alone.
+
+    Raises
+    ------
+    ExportError
+    """
+    content = extension.read_bytes()
+    library, seal, digest = content.rpartition(_SEAL)
+    if seal:
+        whole = hashlib.sha256(library).hexdigest().encode() == digest
+    else:  # the table of sections, which ends the file, by where the header says it is
+        is_elf = content[:6] == b"\x7fELF\x02\x01" and len(content) >= 64
+        start, size, count = struct.unpack_from("<40xQ10xHH", content) if is_elf else (0, 0, 0)
+        whole = start + size * count <= len(content)
+    if not whole:
+        raise ExportError(
+            f"An extension must be as it was built. Got {extension.name}, which was changed since, "
+            "or damaged on its way. Copy it again, or build it again from its C file."
+        )
 
 
 def _build(path: Path, name: str, built: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stackens.exceptions import ExportError
-from stackens.export.c._compile import compile_extension
+from stackens.export.c._compile import compile_extension, require_whole
 
 __all__ = ["CRunner", "open_c"]
 
@@ -71,7 +71,7 @@ def open_c(path: str | Path) -> CRunner:
     Raises
     ------
     ExportError
-        If it cannot be built, or is no exported model.
+        If it cannot be built, or is no exported model, or damaged.
     """
     path = Path(path)
     # From a folder of its own: a library is kept by its path as long as the process runs, so a
@@ -82,6 +82,7 @@ def open_c(path: str | Path) -> CRunner:
             source = folder / (f"{path.stem}.c" if path.stem.isidentifier() else "model.c")
             copy = compile_extension(shutil.copyfile(path, source))
         else:
+            require_whole(path)
             copy = Path(shutil.copyfile(path, folder / path.name))
         return CRunner(_load(copy, path))
     finally:

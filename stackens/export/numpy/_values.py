@@ -186,7 +186,8 @@ def row_values(
     if hasattr(row, "to_dict"):  # a row of a pandas frame
         by_name = row.to_dict()
         has_names = named and any(isinstance(name, str) for name in by_name)
-        row = by_name if has_names else list(by_name.values())
+        is_known = named and _places(by_name).keys() >= {name for name, _ in columns}
+        row = by_name if has_names or is_known else list(by_name.values())
     is_list = isinstance(row, (list, tuple))
     if isinstance(row, dict) or (not is_list and isinstance(row, Mapping)):
         try:
@@ -292,10 +293,11 @@ def frame_columns(frame: Any, columns: Sequence[tuple[str, str]], named: bool) -
     absent = [name for name, kind in columns if name not in place and kind != "unread"]
     if absent:
         raise ValueError(_lacks("The frame", absent, present))
-    twice = [name for name, _ in columns if present.count(name) > 1]
+    counts = {name: present.count(place[name]) for name, _ in columns if name in place}
+    twice = [name for name, count in counts.items() if count > 1]
     if twice:
         raise ValueError(
-            f"Each column must be there once. Got {twice[0]!r} {present.count(twice[0])} times. "
+            f"Each column must be there once. Got {twice[0]!r} {counts[twice[0]]} times. "
             "Drop or rename the others."
         )
     found = [None if kind == "unread" else frame[place[name]] for name, kind in columns]
@@ -303,9 +305,10 @@ def frame_columns(frame: Any, columns: Sequence[tuple[str, str]], named: bool) -
 
 
 def _places(names: Iterable[Any]) -> dict[Any, Any]:
-    """Return names of values by themselves, and as LightGBM writes those with spaces."""
+    """Return names of values by themselves, and as LightGBM writes numbers and spaces."""
     names = list(names)
     return {
+        **{str(name): name for name in names},
         **{name.replace(" ", "_"): name for name in names if isinstance(name, str)},
         **{name: name for name in names},
     }

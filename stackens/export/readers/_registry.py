@@ -22,27 +22,33 @@ TransformerReader = Callable[[Any, Graph, Table], Table]
 # Qualified class names, so that no library is imported in order to be recognised.
 _MODELS: dict[str, ModelReader] = {}
 _TRANSFORMERS: dict[str, TransformerReader] = {}
+_REFUSED: set[str] = set()  # those whose reader always says why not
 
 
-def reads_model(*names: str) -> Callable[[ModelReader], ModelReader]:
+def reads_model(*names: str, refuses: bool = False) -> Callable[[ModelReader], ModelReader]:
     """Register a reader for classes, each given as ``package.Class`` or ``package.module.Class``.
 
     The first and the last part count: where in the package the class stands does not. Only the
-    class itself is meant: what a subclass changes is unknown.
+    class itself is meant: what a subclass changes is unknown. A reader that `refuses` only says
+    why these cannot be exported; they are not listed among what can.
     """
 
     def register(reader: ModelReader) -> ModelReader:
         _MODELS.update(dict.fromkeys(map(_short, names), reader))
+        _REFUSED.update(map(_short, names if refuses else ()))
         return reader
 
     return register
 
 
-def reads_transformer(*names: str) -> Callable[[TransformerReader], TransformerReader]:
+def reads_transformer(
+    *names: str, refuses: bool = False
+) -> Callable[[TransformerReader], TransformerReader]:
     """Register a reader for transformers, as :func:`reads_model` does for models."""
 
     def register(reader: TransformerReader) -> TransformerReader:
         _TRANSFORMERS.update(dict.fromkeys(map(_short, names), reader))
+        _REFUSED.update(map(_short, names if refuses else ()))
         return reader
 
     return register
@@ -99,7 +105,7 @@ def _short(name: str) -> str:
 
 
 def _unknown(thing: Any, what: str) -> ExportError:
-    known = sorted(_MODELS if what == "model" else _TRANSFORMERS)
+    known = sorted((_MODELS if what == "model" else _TRANSFORMERS).keys() - _REFUSED)
     return ExportError(
         f"The {what} {type(thing).__name__} of {type(thing).__module__.partition('.')[0]} cannot "
         f"be exported. Got {thing!r:.200}. What can: {', '.join(known)}. Replace it, or distil "

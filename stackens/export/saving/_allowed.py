@@ -60,6 +60,8 @@ _PLAIN_TYPES = {
     f"builtins.{cls.__name__}"
     for cls in (bool, bytes, complex, dict, float, frozenset, int, list, object, set, str, tuple)
 } | {"collections.OrderedDict", "collections.defaultdict"}
+# What repeated folds repeat.
+_PLAIN_TYPES |= {f"sklearn.model_selection._split.{cls}" for cls in ("KFold", "StratifiedKFold")}
 _LOSSES = re.compile(
     r"sklearn\._loss\._loss\.Cy[A-Za-z]+"
     r"|sklearn\.linear_model\._sgd_fast\.(?:(?:Squared)?(?:Hinge|EpsilonInsensitive|Loss)"

@@ -15,6 +15,8 @@ __all__ = ["READERS", "write_booster"]
 # What a Booster of LightGBM holds for training only, as its own pickle leaves out or empties.
 _BUFFERS = {"_Booster__inner_predict_buffer", "_Booster__is_predicted_cur_iter"}
 _TRAINING = {"_handle", "train_set", "valid_sets", *_BUFFERS}
+# The model that training went on from, whose trees are among the booster's own.
+_BEFORE = "_Booster__init_predictor"
 
 
 def write_booster(found: Any, parts: PartWriter) -> tuple[Any, ...] | None:
@@ -23,6 +25,8 @@ def write_booster(found: Any, parts: PartWriter) -> tuple[Any, ...] | None:
     lightgbm, xgboost = sys.modules.get("lightgbm"), sys.modules.get("xgboost")
     if lightgbm is not None and type(found) is lightgbm.Booster:
         state = {name: value for name, value in vars(found).items() if name not in _TRAINING}
+        if _BEFORE in state:
+            state[_BEFORE] = None
         name = parts.add("lightgbm", "txt", lambda file: file.write(_text(found)))
         return "lightgbm", name, state
     if xgboost is not None and type(found) is xgboost.Booster:

@@ -26,9 +26,8 @@ _BLOCK = 1 << 22  # bytes of output between two lines of the journal
 _FLUSHED = 1 << 26  # bytes after which the disk is told to begin, so that little is left at the end
 _OPEN_FILES = 192  # of all threads together; macOS allows 256
 
-
-# Number of a block, CRC-32 of its bytes, and of what was read for it: None if it was there already.
-_Done = tuple[int, int, tuple[int, ...] | None]
+# Number of a block, CRC-32 of its bytes, and `MixedCrc` of what was read for it, if anything was.
+_Done = tuple[int, int, int | None]
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
                     crc, read = journal.finished.get(number), None
                     if crc is None or _written(block, files) != crc:
                         crc = _write(block, kernels, files)
-                        read = kernels.take_crcs()
+                        read = kernels.take_crc()
                     done.put((number, crc, read))
             done.put(None)
         except BaseException as error:  # handed to the thread that waits
@@ -139,8 +138,8 @@ def _run(blocks: list[_Block], journal: Journal, n_threads: int, verbose: int) -
                 else:
                     number, crcs[number], read = result
                     block = blocks[number]
-                    if read is not None:
-                        for each in verified.add(number, block.stop - block.start, read):
+                    for each in verified.add(number, block.stop - block.start, read):
+                        if each not in journal.finished:
                             journal.record(each, crcs[each])
                     bar.update(block.nbytes)
                     unwritten += block.nbytes

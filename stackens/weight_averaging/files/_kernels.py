@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from stackens.schedules import Newest
 from stackens.weight_averaging.files._dtypes import DType, round_into, widen, widen_into
-from stackens.weight_averaging.files._mixed import MixedCrcs
+from stackens.weight_averaging.files._mixed import MixedCrc
 from stackens.weight_averaging.files._sources import OpenFiles, Source
 from stackens.weight_averaging.rules import (
     Rule,
@@ -119,11 +119,11 @@ class Kernels:
     def __init__(self, files: OpenFiles) -> None:
         self._files = files
         self._job: Job | None = None
-        self._crcs = MixedCrcs(())
+        self._crc = MixedCrc(())
 
-    def take_crcs(self) -> tuple[int, ...]:
-        """Return the CRC-32 of each group of inputs, of what was read since this was last asked."""
-        return self._crcs.take()
+    def take_crc(self) -> int | None:
+        """Return the `MixedCrc` of what was read since this was last asked."""
+        return self._crc.take()
 
     @cached_property
     def _rows(self) -> NDArray[np.float64]:
@@ -157,17 +157,17 @@ class Kernels:
             too large for the output's format.
         """
         if job is not self._job:
-            self._job, self._crcs = job, MixedCrcs(job.read)
+            self._job, self._crc = job, MixedCrc(job.read)
         if job.rule is None:
             out = self._copied(job, start, stop)
-            self._crcs.end_chunk()
+            self._crc.end_chunk()
             return out
         values = (
             self._mean(job, start, stop)
             if job.is_mean
             else self._by_rule(job, job.rule, start, stop)
         )
-        self._crcs.end_chunk()
+        self._crc.end_chunk()
         out = self._out_buffer(job.out_dtype, stop - start)
         try:
             round_into(values, job.out_dtype, out, self._scratch)
@@ -240,7 +240,7 @@ class Kernels:
 
     def _read(self, source: Source, start: int, out: NDArray) -> None:
         source.read_into(start, out, self._files)
-        self._crcs.add(source, out)
+        self._crc.add(source, out)
 
     def _array(self, job: Job, source: Source, start: int, stop: int) -> NDArray:
         """Return an array of its own, of a type that numpy knows."""

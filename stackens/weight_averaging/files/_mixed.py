@@ -1,51 +1,39 @@
-"""Checksums of many tensors at the price of little more than one.
+"""One checksum for many tensors: adding their bits up takes a fraction of the time of a CRC.
 
-A CRC is linear: that of the bitwise sum of tensors follows from those of the tensors. Adding bits
-up takes a fraction of the time of a CRC, so only their sum gets one.
+A CRC without the bits that zlib turns over at its start and end is linear: that of a bitwise sum
+follows from those of its terms. Each tensor is added one byte later than the one before it, so
+that the same damage in several files is not lost in the sum.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from functools import reduce
-from operator import xor
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stackens.weight_averaging.files._checksum import crc32_of_zeros
+from stackens.weight_averaging.files._checksum import crc32_of_parts, crc32_of_zeros
 from stackens.weight_averaging.files._sources import Source
 
-__all__ = ["Group", "MixedCrcs", "expected_crc", "groups_of"]
+__all__ = ["MixedCrc", "expected_crc", "with_crc"]
 
-Group = tuple[Source, ...]
-
-
-def groups_of(sources: Sequence[Source]) -> list[Group]:
-    """Group the tensors that state a CRC-32, so that no group has two that state the same.
-
-    Equal tensors that are damaged alike would be nothing in a sum.
-    """
-    groups: list[dict[int, Source]] = []
-    for source in dict.fromkeys(sources):
-        if source.crc is None:
-            continue
-        group = next((g for g in groups if source.crc not in g), None)
-        if group is None:
-            groups.append(group := {})
-        group[source.crc] = source
-    return [tuple(group.values()) for group in groups]
+_TURNED = 0xFFFFFFFF
 
 
-def expected_crc(group: Group, n_bytes: int) -> int:
-    """Return the CRC-32 of the sum of a group of tensors of this length, by what each states."""
-    total = reduce(xor, (source.crc or 0 for source in group))
-    return total if len(group) % 2 else total ^ crc32_of_zeros(n_bytes)
+def with_crc(sources: Sequence[Source]) -> list[Source]:
+    """Return the tensors that state a CRC-32, each once."""
+    return list({id(source): source for source in sources if source.crc is not None}.values())
 
 
-class MixedCrcs:
-    """The CRC-32 of the sums of tensors that are read chunk by chunk, all from the same place.
+def expected_crc(sources: Sequence[Source], n_bytes: int) -> int:
+    """Return what `MixedCrc` finds for whole tensors of this length, by what each states."""
+    zeros = crc32_of_zeros(n_bytes)
+    return crc32_of_parts(((source.crc or 0) ^ zeros, 1) for source in with_crc(sources))
+
+
+class MixedCrc:
+    """The linear CRC-32 of the sum of tensors, read chunk by chunk, all from the same place.
 
     Parameters
     ----------
@@ -53,39 +41,40 @@ class MixedCrcs:
     """
 
     def __init__(self, sources: Sequence[Source]) -> None:
-        groups = groups_of(sources)
-        place = {source: place for place, group in enumerate(groups) for source in group}
-        number = {source: i for i, source in enumerate(place)}  # equal ones have the same
-        # Looked up once for each chunk of each tensor, where hashing paths would take long.
-        self._known = {id(s): (number[s], place[s]) for s in sources if s in place}
-        self._sums: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * len(groups)
-        self._fresh = [True] * len(groups)
-        self._crcs = [0] * len(groups)
+        self._shifts = {id(source): shift for shift, source in enumerate(with_crc(sources))}
+        self._over = max(0, len(self._shifts) - 1)  # bytes that reach into the next chunk
+        self._sum = np.zeros(self._over, np.uint8)
+        self._crc = _TURNED
         self._seen: set[int] = set()
 
     def add(self, source: Source, numbers: NDArray) -> None:
         """Add what was read of a tensor; what is read again counts once."""
-        number, place = self._known.get(id(source), (-1, -1))
-        if number < 0 or number in self._seen:
+        shift = self._shifts.get(id(source))
+        if shift is None or shift in self._seen:
             return
-        self._seen.add(number)
+        self._seen.add(shift)
         bits = numbers.view(np.uint8)
-        if len(self._sums[place]) != len(bits):
-            self._sums[place] = np.empty(len(bits), np.uint8)
-        if self._fresh[place]:
-            np.copyto(self._sums[place], bits)
-        else:
-            np.bitwise_xor(self._sums[place], bits, out=self._sums[place])
-        self._fresh[place] = False
+        if len(self._sum) != len(bits) + self._over:
+            longer = np.zeros(len(bits) + self._over, np.uint8)
+            longer[: self._over] = self._sum[: self._over]
+            self._sum = longer
+        place = self._sum[shift : shift + len(bits)]
+        np.bitwise_xor(place, bits, out=place)
 
     def end_chunk(self) -> None:
         """Go on to the next chunk."""
-        for place, sums in enumerate(self._sums):
-            self._crcs[place] = zlib.crc32(sums.data, self._crcs[place])
-        self._fresh = [True] * len(self._sums)
+        end = len(self._sum) - self._over
+        self._crc = zlib.crc32(self._sum[:end].data, self._crc)
+        over = self._sum[end:].copy()
+        self._sum.fill(0)
+        self._sum[: self._over] = over
         self._seen.clear()
 
-    def take(self) -> tuple[int, ...]:
-        """Return the CRC-32 of each group since this was last asked."""
-        crcs, self._crcs = tuple(self._crcs), [0] * len(self._crcs)
-        return crcs
+    def take(self) -> int | None:
+        """Return the CRC-32 since this was last asked, or None if no tensor states one."""
+        if not self._shifts:
+            return None
+        crc = zlib.crc32(self._sum[: self._over].data, self._crc) ^ _TURNED
+        self._sum.fill(0)
+        self._crc = _TURNED
+        return crc

@@ -83,7 +83,8 @@ def _tensor(path: Path, entry: ZipEntry, files: OpenFiles) -> Tensor:
         if entry.compressed:
             raise ValueError("Fortran order in a compressed entry")
         strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape)))
-        source = Strided(path, entry.offset + header, shape, strides)
+        extent = source if isinstance(source, Extent) and source.crc is not None else None
+        source = Strided(path, entry.offset + header, shape, strides, extent)
     return Tensor(dtype, shape, source)
 
 

@@ -30,10 +30,13 @@ __all__ = [
     "Tensor",
     "Window",
     "check_crc",
+    "crc_of",
 ]
 
 # What the standard library raises over a damaged zip file; an unknown method is damage too.
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError)
+
+_CHUNK = 1 << 18  # numbers of a tensor that are read only for their checksum, at a time
 
 
 class OpenFiles:
@@ -126,6 +129,16 @@ class Extent:
         files.read_into(self.path, self.offset + start * out.itemsize, out)
 
 
+def crc_of(source: Source, size: int, dtype: np.dtype, files: OpenFiles) -> int:
+    """Read a whole tensor piece by piece, and return the CRC-32 of its bytes."""
+    buffer, crc = np.empty(min(size, _CHUNK), dtype), 0
+    for start in range(0, size, _CHUNK):
+        piece = buffer[: size - start]
+        source.read_into(start, piece, files)
+        crc = zlib.crc32(piece.view(np.uint8).data, crc)
+    return crc
+
+
 def check_crc(source: Source, crc: int, name: str = "") -> None:
     """Raise a ValueError if what was read of a tensor is not what was written to its file."""
     if crc != source.crc:
@@ -147,16 +160,22 @@ class Strided:
         Bytes before the first number of the view.
     shape, strides : tuple of int
         As in numpy, but strides count numbers. None is negative.
+    stored : Extent or None, default=None
+        Its numbers in the order of the file, if that states a CRC-32 of just them. It is compared
+        when the first number is read, since the order of reading is another one.
     """
 
     path: Path
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    stored: Extent | None = None
     in_order = False
     crc = None
 
     def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        if start == 0 and self.stored is not None:
+            check_crc(self.stored, crc_of(self.stored, math.prod(self.shape), out.dtype, files))
         last = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         stored = np.memmap(self.path, out.dtype, mode="r", offset=self.offset, shape=(last + 1,))
         view = np.ndarray(

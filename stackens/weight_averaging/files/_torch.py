@@ -230,19 +230,17 @@ def _in_storage(
     end = 0 if empty else offset + 1 + sum((n - 1) * step for n, step in steps)
     if end * dtype.itemsize > entry.size:
         raise ValueError(f"a tensor that reaches over the end of its storage, {entry.name!r}")
+    start = offset * dtype.itemsize
+    fills = math.prod(shape) * dtype.itemsize == entry.size
+    extent = Extent(path, entry.offset + start, entry.crc if fills else None)
     source: Source
     if empty or _is_contiguous(shape, strides):
-        start = offset * dtype.itemsize
-        fills = math.prod(shape) * dtype.itemsize == entry.size
-        source = (
-            Deflated(path, entry.name, start)
-            if entry.compressed
-            else Extent(path, entry.offset + start, entry.crc if fills else None)
-        )
+        source = Deflated(path, entry.name, start) if entry.compressed else extent
     elif entry.compressed:
         raise ValueError(f"a tensor that is not contiguous in a compressed entry, {entry.name!r}")
     else:
-        source = Strided(path, entry.offset + offset * dtype.itemsize, shape, strides)
+        stored = extent if extent.crc is not None and offset == 0 else None
+        source = Strided(path, extent.offset, shape, strides, stored)
     return Tensor(dtype, shape, source)
 
 

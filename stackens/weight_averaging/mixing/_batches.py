@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class Batches:
     batch_size : int
         Rows in a batch that is cut from arrays.
     like : torch.Tensor
-        Batches go to its device, and numbers of double precision in numpy arrays to its type.
+        Batches go to its device, and floating numbers in numpy arrays to its precision.
     """
 
     def __init__(self, data: Any, batch_size: int, like: Any) -> None:
@@ -67,7 +68,7 @@ def split_arrays(
     data = _repeatable(data, "data")
     if validation is not None:
         return data, _repeatable(validation, "validation")
-    if not 0 < fraction < 1:
+    if not (isinstance(fraction, Real) and 0 < fraction < 1):
         raise ValueError(
             "The 'validation_fraction' parameter must be above 0 and below 1. Got "
             f"{fraction!r}. Give a share such as 0.2."
@@ -114,12 +115,14 @@ def _to(batch: Any, like: Any) -> Any:
 
     if isinstance(batch, np.ndarray):
         batch = torch.from_numpy(np.ascontiguousarray(batch))
-        if batch.dtype == torch.float64:
-            batch = batch.to(like.dtype)
+        if batch.is_floating_point():
+            batch = batch.to(like.dtype.to_real())
     if isinstance(batch, torch.Tensor):
+        batch = batch.clone() if batch.is_inference() else batch  # which no gradient goes through
         return batch.to(like.device)
     if isinstance(batch, dict):
         return {key: _to(value, like) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
-        return type(batch)(_to(value, like) for value in batch)
+        parts = [_to(value, like) for value in batch]
+        return batch._make(parts) if hasattr(batch, "_make") else type(batch)(parts)
     return batch

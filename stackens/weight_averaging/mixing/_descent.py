@@ -96,6 +96,12 @@ class Descent:
                 weights = weights_from(parameters.numpy(), constraint)
                 self.mixed.set_weights(weights, shift.numpy())
                 loss = self._loss(batch)
+                if not loss.requires_grad:
+                    raise ValueError(
+                        "The loss must have a gradient by the tensors that are mixed. Got one "
+                        "without, as after detach() or under no_grad(). Leave these out; for a "
+                        "score without a gradient pass evaluate= instead."
+                    )
                 by_weight, by_bias = self.mixed.slopes(loss)
                 slopes = slopes_by_parameters(by_weight, weights, constraint)
                 parameters.grad, shift.grad = torch.from_numpy(slopes), torch.from_numpy(by_bias)

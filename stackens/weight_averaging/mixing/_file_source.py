@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,12 @@ import numpy as np
 
 from stackens.weight_averaging.files import open_checkpoint
 from stackens.weight_averaging.files._dtypes import widen
-from stackens.weight_averaging.files._sources import OpenFiles, Tensor
+from stackens.weight_averaging.files._sources import OpenFiles, Tensor, check_crc
+from stackens.weight_averaging.rules import check_finite
 
 __all__ = ["FileSource"]
+
+_CHUNK = 1 << 18  # numbers that are checked at a time
 
 
 class FileSource:
@@ -45,6 +50,20 @@ class FileSource:
         self.tensors: dict[str, Tensor] = open_checkpoint(Path(path), key=key).tensors
         self._files = files
         self._scratch = scratch
+
+    def check(self, names: Iterable[str], label: str) -> None:
+        """Read tensors piece by piece, to see that they are what was written, without NaN."""
+        with OpenFiles() as files:
+            for name in names:
+                tensor, crc = self.tensors[name], 0
+                raw = np.empty(min(tensor.size, _CHUNK), tensor.dtype.storage)
+                for start in range(0, tensor.size, _CHUNK):
+                    piece = raw[: tensor.size - start]
+                    tensor.source.read_into(start, piece, files)
+                    check_finite([widen(piece, tensor.dtype)], name, [label])
+                    crc = zlib.crc32(piece.view(np.uint8).data, crc)
+                if tensor.source.crc is not None:
+                    check_crc(tensor.source, crc, name)
 
     def chunk(self, name: str, start: int, stop: int) -> Any:
         """Return elements of a flattened tensor; the next call may overwrite them."""

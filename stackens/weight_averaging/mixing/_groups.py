@@ -31,7 +31,7 @@ def groups_of(names: Iterable[str], per: str | Sequence[str]) -> dict[str, list[
     Raises
     ------
     ValueError
-        If `per` is something else, or a pattern matches no tensor.
+        If `per` is something else, or a pattern is none or matches no tensor.
 
     Examples
     --------
@@ -49,7 +49,13 @@ def groups_of(names: Iterable[str], per: str | Sequence[str]) -> dict[str, list[
             )
         keys = [_key(name, per) for name in names]
     else:
-        patterns = [re.compile(pattern) for pattern in per]
+        try:
+            patterns = [re.compile(pattern) for pattern in per]
+        except (re.error, TypeError) as error:
+            raise ValueError(
+                f"The 'per' parameter must hold regular expressions. Got {per!r} ({error}). Escape "
+                "special characters with re.escape."
+            ) from error
         keys = [
             next((found.pattern for found in patterns if found.search(name)), "(rest)")
             for name in names

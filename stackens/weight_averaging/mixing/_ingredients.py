@@ -78,9 +78,18 @@ class Ingredients:
                 tied.setdefault(id(tensor), []).append(name)
         self._tied = {names[0]: names for names in tied.values()}
         self.mixed_names = list(self._tied)
-        held = [state for state in self._states if not isinstance(state, FileSource)]
+        in_memory = {
+            label: state
+            for label, state in zip(self.names, self._states, strict=True)
+            if not isinstance(state, FileSource)
+        }
         for name in self.mixed_names:
-            check_finite([to_array(state[name]) for state in held], name, self.names)
+            check_finite(
+                [to_array(state[name]) for state in in_memory.values()], name, list(in_memory)
+            )
+        for label, state in zip(self.names, self._states, strict=True):
+            if isinstance(state, FileSource):
+                state.check(self.mixed_names, label)
 
     def __enter__(self) -> Ingredients:
         return self
@@ -99,7 +108,7 @@ class Ingredients:
 
     def copy(self) -> tuple[Any, dict[str, Any]]:
         """Return a model that may be changed, and those of its tensors that are mixed."""
-        model = self._adapter.copy(self._like)
+        model = self._copied()
         tensors = self._adapter.tensors(model, model)
         return model, {name: tensors[name] for name in self.mixed_names}
 
@@ -121,7 +130,14 @@ class Ingredients:
             for name in names
             for alias in self._tied[name]
         )
-        return self._adapter.write(self._adapter.copy(self._like), arrays)
+        return self._adapter.write(self._copied(), arrays)
+
+    def _copied(self) -> Any:
+        """Return a copy of the network, with what is not mixed as in the newest model."""
+        mixed = {alias for names in self._tied.values() for alias in names}
+        newest = self._tensors(self._states[-1])
+        kept = ((name, to_array(newest[name])) for name in newest if name not in mixed)
+        return self._adapter.write(self._adapter.copy(self._like), kept)
 
 
 def _is_mixed(tensor: Any) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stackens.weight_averaging._evaluation import Score
+from stackens._core._optional import require
+from stackens.weight_averaging._evaluation import Score, numbers_of
 from stackens.weight_averaging.mixing._batches import Batches, split_arrays
 from stackens.weight_averaging.mixing._constraint import CONSTRAINTS, Constraint, allowed
 from stackens.weight_averaging.mixing._descent import Descent
@@ -154,6 +155,11 @@ def learn_mixing(
     if bias and loss is None:
         raise ValueError("A bias is learnt by its gradient. Got bias=True without a 'loss'.")
     _check_counts(batch_size=batch_size, patience=patience, max_evaluations=max_evaluations)
+    if not isinstance(max_epochs, Integral) or max_epochs < 0:
+        raise ValueError(
+            "The 'max_epochs' parameter must be a whole number of at least 0. Got "
+            f"{max_epochs!r}. Leave it out for the default."
+        )
     if not (isinstance(learning_rate, Real) and 0 < learning_rate < np.inf):
         raise ValueError(
             f"The 'learning_rate' parameter must be a number above zero. Got {learning_rate!r}. "
@@ -168,8 +174,10 @@ def learn_mixing(
             )
         rng = np.random.default_rng(random_state)
         training, held_out = split_arrays(data, validation, validation_fraction, rng)
-        model, tensors = ingredients.copy()
-        with trainable(model, tensors) as forward:
+        torch = require("torch", extra="torch", purpose="learn_mixing with a loss")
+        with torch.inference_mode(False):
+            model, tensors = ingredients.copy()
+        with torch.inference_mode(False), trainable(model, tensors) as forward:
             mixed = MixedNetwork(forward, tensors, ingredients.sources(), groups)
             like = next(iter(tensors.values()))
             descent = Descent(
@@ -261,11 +269,9 @@ def _by_trial(
     """Search the weights by a score."""
 
     def score(weights: NDArray[np.float64]) -> Score:
-        found = evaluate(ingredients.merge(weights, groups))
-        if hasattr(found, "detach"):
-            found = found.detach().cpu().double()
-        values = np.ravel(np.asarray(found, dtype=np.float64))
-        return Score(values if np.isfinite(values).all() else np.array([-np.inf]))
+        values = np.ravel(numbers_of(evaluate(ingredients.merge(weights, groups))))
+        usable = values.size and np.isfinite(values).all()
+        return Score(values if usable else np.array([-np.inf]))
 
     tried: list[tuple[str, Score]] = []
     if first is None:

@@ -54,7 +54,9 @@ def check_same(states: Sequence[Mapping[str, Any]], labels: Sequence[str] | None
             for label, state in zip(called, states, strict=True):
                 if name in state:
                     value = getattr(state[name], attribute)
+                    # tensors in files have the same formats under plain names
                     shown = str(tuple(value) if attribute == "shape" else value)
+                    shown = shown.removeprefix("torch.")
                     having.setdefault(shown, []).append(label)
             if len(having) > 1:
                 parts = [f"{value} in {_listed(models)}" for value, models in having.items()]

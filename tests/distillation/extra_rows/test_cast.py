@@ -48,6 +48,8 @@ def test_arrays_take_the_type_where_nothing_is_lost():
     one = np.dtype(np.float32)
     assert cast_array(np.array([[1.5, np.nan]]), one, "X").dtype == one
     assert cast_array(np.array([[1, True]], dtype=object), one, "X").dtype == one
+    objects = np.array([[1, pd.NA, "x"]], dtype=object)
+    assert cast_array(objects, objects.dtype, "X").tolist() == objects.tolist()
     assert cast_array(np.array([[1, 2]]), np.dtype(np.int8), "X").dtype == np.int8
     for values in (np.array([[300]]), np.array([[0.5]]), np.array([[np.nan]])):
         np.testing.assert_array_equal(cast_array(values, np.dtype(np.int8), "X"), values)

@@ -54,6 +54,13 @@ def test_columns_that_changed_places_make_another_row():
         assert without_known_rows(kind([[1.0, 2.0]]), kind([[2.0, 1.0]])).shape == (1, 2)
 
 
+def test_cells_of_mixed_objects():
+    cells = np.empty(4, dtype=object)
+    cells[:] = [(1, 2), 3, "x", pd.NA]
+    frame = pd.DataFrame({"a": cells})
+    assert without_known_rows(frame, frame.iloc[[0, 2, 3]]).index.tolist() == [1]
+
+
 def test_cells_that_hold_lists_or_arrays():
     long = [np.arange(5_000) + (np.arange(5_000) == 2_500) * i for i in range(3)]
     rows = [{"signal": signal} for signal in long]

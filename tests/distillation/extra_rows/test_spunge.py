@@ -40,6 +40,11 @@ def test_noise_is_a_share_of_the_deviation():
     assert np.array_equal(drawn, X[rows, 0])
 
 
+def test_numbers_too_large_to_be_squared_are_copied():
+    _, drawn = new_cells(np.array([[1e300], [-1e300], [3e300]]), 9)[0]
+    assert not np.isfinite(drawn).any()
+
+
 def test_missing_cells_stay_missing_and_levels_are_copied():
     X = pd.DataFrame({"a": [1.0, np.nan, 3.0], "k": ["x", "y", "z"]})
     (rows, drawn), (_, levels) = new_cells(X, 300)

@@ -180,6 +180,13 @@ def test_quantiles_cover_what_they_say(soft_weight):
 # ---------------------------------------------------------------- sizes and settings
 
 
+def test_variants_change_one_setting_and_say_it():
+    usual = LightGBMStudent(n_trees=50)
+    labels = [variant.label for variant in usual.variants()]
+    assert labels == ["lightgbm 50x31 rate 0.25", "lightgbm 50x31 leaf 100"]
+    assert LightGBMStudent(learning_rate=0.3, min_child_samples=200).variants() == []
+
+
 def test_sweep_grows_and_spares_small_tables_trees_that_they_cannot_fill():
     task = class_task(2)
     sizes = [(s.n_trees, s.n_leaves) for s in LightGBMStudent.sweep(task, 10_000)]

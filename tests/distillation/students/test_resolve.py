@@ -93,7 +93,7 @@ def test_keras_models():
 def test_labels_are_told_apart():
     recipes = resolve([Ridge(), Ridge(), Ridge()])
     assert [recipe.label for recipe in recipes] == ["Ridge()", "Ridge() (2)", "Ridge() (3)"]
-    clash = [LightGBMStudent(), LightGBMStudent(min_child_samples=5)]
+    clash = [LightGBMStudent(), LightGBMStudent(n_threads=2)]
     with pytest.raises(ValueError, match="labels of their own"):
         resolve(clash)
 

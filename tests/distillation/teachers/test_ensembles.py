@@ -49,7 +49,7 @@ def test_labels_go_through_the_whole_ensemble_and_answers_are_its_own(ensemble):
     fitted = learn(ensemble)
     assert not hasattr(ensemble, "cross_fit_")
     table = se.cross_fit(PAIRS, X, Y).out_of_fold
-    expected = cross_fitted_predictions(ensemble._make_combiner(table.features), table)
+    expected = cross_fitted_predictions(ensemble._make_combiner(table), table)
     np.testing.assert_allclose(fitted.soft, expected, atol=1e-12)
     np.testing.assert_allclose(fitted.outputs(X), ensemble.fit(X, Y).predict_proba(X), atol=1e-12)
     assert fitted.source == "out-of-fold, 5 folds, through the whole ensemble"

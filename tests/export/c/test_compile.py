@@ -26,6 +26,27 @@ def test_the_extension_lies_beside_the_file(tmp_path):
     assert compile_extension(path, elsewhere).parent == elsewhere
 
 
+@needs_compiler
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="files are signed elsewhere")
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_damaged_extension_is_refused_before_it_is_loaded(by_hand, tmp_path):
+    path = tmp_path / "ratios.c"
+    path.write_text(write_c(ratio(), "{}"))
+    built = compile_extension(path)
+    whole = built.read_bytes()
+    if by_hand:  # by make, say: no hash, but an end that must be there
+        whole = whole[: whole.rindex(_compile._SEAL)]
+    built.write_bytes(whole)
+    assert open_c(built).ask([3, 4]) == 0.75
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    damaged = [whole[: len(whole) * i // 9] for i in range(1, 9)] + [whole[:-100]]
+    for content in damaged if by_hand else [*damaged, bytes(flipped), whole + b" "]:
+        built.write_bytes(content)
+        with pytest.raises(ExportError, match="damaged on its way"):
+            open_c(built)
+
+
 @pytest.mark.parametrize("name", ["my-model.c", "3.c", "größe.c", "a b.c", "class.c"])
 def test_the_file_is_named_like_a_module(tmp_path, name):
     path = tmp_path / name

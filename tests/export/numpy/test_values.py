@@ -271,6 +271,16 @@ def test_names_as_lightgbm_writes_them():
     assert frame_columns(both, columns, True)[0].tolist() == [7.0]
 
 
+def test_names_that_are_numbers_and_that_lightgbm_writes_as_text():
+    columns = [("10", "number"), ("20", "number")]
+    frame = pd.DataFrame([[2.0, 1.0]], columns=[20, 10])
+    for row in (frame.iloc[0], {20: 2.0, 10: 1.0}, {"20": 2.0, "10": 1.0}):
+        assert row_values(row, columns) == [1.0, 2.0]
+    assert [c.tolist() for c in frame_columns(frame, columns, True)] == [[1.0], [2.0]]
+    with pytest.raises(ValueError, match="Got '20' 2 times"):
+        frame_columns(frame[[20, 10, 20]], columns, True)
+
+
 def test_dicts_of_numbered_columns_are_rows_where_columns_have_no_names():
     columns = [("x0", "number"), ("x1", "number")]
     assert row_values({1: 5.0, 0: 4.0}, columns, named=False) == [4.0, 5.0]

@@ -27,6 +27,11 @@ def both(model, folder):
     return model, se.load(folder / "model.stackens")
 
 
+def continued():
+    before = lightgbm.LGBMRegressor(**FEW).fit(X, y)
+    return lightgbm.LGBMRegressor(**FEW).fit(X, y, init_model=before)
+
+
 def early_stopped():
     stop = lightgbm.early_stopping(2, verbose=False)
     model = lightgbm.LGBMRegressor(n_estimators=300, learning_rate=0.5, verbose=-1, n_jobs=1)
@@ -37,6 +42,7 @@ LIGHTGBM = {
     "classifier": lambda: lightgbm.LGBMClassifier(**FEW).fit(X, y > 0),
     "labels": lambda: lightgbm.LGBMClassifier(**FEW).fit(X, np.where(y > 0, "yes", "no")),
     "categories": lambda: lightgbm.LGBMRegressor(**FEW).fit(FRAME, y),
+    "continued": continued,
     "early stopping": early_stopped,
     "linear trees": lambda: lightgbm.LGBMRegressor(linear_tree=True, **FEW).fit(X, y),
     "dart": lambda: lightgbm.LGBMRegressor(boosting_type="dart", **FEW).fit(X, y),

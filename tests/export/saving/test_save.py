@@ -24,7 +24,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.metrics import f1_score, make_scorer
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, RepeatedStratifiedKFold
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -115,6 +115,7 @@ def frozen():
 
 
 LINEAR = LogisticRegression(max_iter=999)
+REPEATED = RepeatedStratifiedKFold(n_splits=2)
 SCORER = make_scorer(f1_score, pos_label="yes")
 MODELS = {
     # scikit-learn
@@ -140,6 +141,10 @@ MODELS = {
     ),
     "target": lambda: (TransformedTargetRegressor(Ridge(), func=np.cbrt, check_inverse=False,
                                                   inverse_func=np.square).fit(X, Z), X),
+    "repeated folds": lambda: (
+        se.BlendedClassifier([LogisticRegression()], cv=REPEATED).fit(X, Y),
+        X,
+    ),
     "search": lambda: (
         GridSearchCV(LogisticRegression(), {"C": [0.1]}, cv=KFold(3), scoring=SCORER).fit(X, Y),
         X,

@@ -116,6 +116,28 @@ def test_views_and_tied_tensors_pass(tmp_path):
     torch.testing.assert_close(average["b"], (torch.arange(40.0, 100.0) + 0.5).view(6, 10).T)
 
 
+@pytest.mark.parametrize("suffix", [".pt", ".npz"])
+def test_in_tensors_of_another_order(tmp_path, suffix):
+    paths = []
+    for i in range(2):
+        paths.append(tmp_path / f"{i}{suffix}")
+        tensor = torch.arange(600.0).view(2, 30, 10).transpose(0, 2) + i
+        if suffix == ".pt":
+            torch.save({"w": tensor}, paths[-1])
+        else:
+            np.savez(paths[-1], w=tensor.numpy())
+    output = tmp_path / "average.npz"
+    wa.average_checkpoints(paths, output)
+    averaged = np.load(output)["w"]
+    flip(paths[1], (np.arange(600, dtype=np.float32) + 1).tobytes())
+    with pytest.raises(ValueError, match=rf"1{suffix} must hold what was written"):
+        wa.average_checkpoints(paths, output)
+    with pytest.raises(ValueError, match=rf"1{suffix} must hold what was written"):
+        wa.read_checkpoint(paths[1])
+    expected = np.arange(600.0).reshape(2, 30, 10).T + 0.5
+    np.testing.assert_array_equal(averaged, expected)
+
+
 def test_blocks_are_held_back_until_their_tensor_is_whole(tmp_path):
     content = np.arange(5, dtype=np.float32).tobytes()
     path = tmp_path / "x"
@@ -130,7 +152,8 @@ def test_blocks_are_held_back_until_their_tensor_is_whole(tmp_path):
         np.ones(2),
         WeightedMean(),
     )
-    parts = [(zlib.crc32(content[:12]),), (zlib.crc32(content[12:]),)]
+    turned = 0xFFFFFFFF
+    parts = [zlib.crc32(part, turned) ^ turned for part in (content[:12], content[12:])]
     verified = _verified.Verified([job, job])
     assert verified.add(1, 2, parts[1]) == []
     assert verified.add(0, 3, parts[0]) == [0, 1]
@@ -146,12 +169,14 @@ def test_blocks_are_held_back_until_their_tensor_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("n_files", [2, 3])
-def test_equal_files_with_the_same_damage_are_found(tmp_path, n_files):
+@pytest.mark.parametrize("equal", [True, False])
+def test_files_with_the_same_damage_are_found(tmp_path, n_files, equal):
     paths = []
     for i in range(n_files):
         paths.append(tmp_path / f"{i}.npz")
-        np.savez(paths[-1], w=np.arange(1000.0))
-        flip(paths[-1], np.arange(1000.0).tobytes())
+        array = np.arange(1000.0) + (0 if equal else i)
+        np.savez(paths[-1], w=array)
+        flip(paths[-1], array.tobytes())
     with pytest.raises(ValueError, match=r"0.npz must hold what was written"):
         wa.average_checkpoints(paths, tmp_path / "average.npz")
     with pytest.raises(ValueError, match=r"0.npz must hold what was written"):

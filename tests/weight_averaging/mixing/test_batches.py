@@ -1,5 +1,7 @@
 """Tests of batches for learning."""
 
+from collections import namedtuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -80,3 +82,25 @@ def test_data_that_can_not_be_learnt_from_is_refused():
         split_arrays((np.zeros(3),), None, 1.5, rng)
     with pytest.raises(ValueError, match=r"same number of rows.*Got \[3, 4\]"):
         split_arrays((np.zeros(3), np.zeros(4)), None, 0.2, rng)
+
+
+def test_named_tuples_stay_so():
+    Pair = namedtuple("Pair", "x y")
+    (batch,) = Batches([Pair(np.zeros(2), 1)], 1, LIKE).epoch()
+    assert isinstance(batch, Pair)
+    assert batch.x.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64, torch.complex64])
+def test_numbers_in_arrays_get_the_precision_of_the_network(dtype):
+    given = (np.zeros(2, np.float32), np.zeros(2, np.float64), np.zeros(2, np.int32))
+    (batch,) = Batches(given, 2, torch.zeros(1, dtype=dtype)).epoch()
+    wanted = torch.float32 if dtype.is_complex else dtype
+    assert [part.dtype for part in batch] == [wanted, wanted, torch.int32]
+
+
+def test_inference_tensors_are_copied():
+    with torch.inference_mode():
+        given = torch.zeros(2)
+    (batch,) = Batches([given], 2, LIKE).epoch()
+    assert not batch.is_inference()

@@ -92,6 +92,11 @@ def test_a_loss_that_is_not_one_number_is_refused():
         descent(loss=lambda outputs, y: 0.0).at(np.array([[0.5, 0.5]]))
 
 
+def test_a_loss_without_a_gradient_is_refused():
+    with pytest.raises(ValueError, match="must have a gradient.*detach"):
+        run(descent(loss=lambda outputs, y: torch.nn.functional.mse_loss(outputs, y).detach()))
+
+
 def test_no_rows_are_refused():
     learner = descent()
     learner.training = Batches([], 1, X)

@@ -19,3 +19,22 @@ def test_pieces_are_those_of_the_tensor(tmp_path, dtype):
         assert source.chunk("v", 0, 4).tolist() == [0, 4, 8, 1]
     assert source.tensors["w"].shape == (3, 4)
     assert np.asarray(source.tensors["v"]).shape == (4, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_damage_and_nan_are_found(tmp_path, dtype):
+    path = tmp_path / "a.pt"
+    tensor = torch.linspace(0, 1, 300_000).to(dtype)
+    bad = tensor.clone()
+    bad[-1] = torch.nan
+    torch.save({"w": tensor, "bad": bad, "view": tensor[1:]}, path)
+    with OpenFiles() as files:
+        source = FileSource(path, files, {})
+    source.check(["w", "view"], "first")
+    with pytest.raises(ValueError, match="NaN .*'bad' in first"):
+        source.check(["bad"], "first")
+    content = bytearray(path.read_bytes())
+    content[content.index(tensor.view(torch.uint8).numpy().tobytes()) + 400_000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a.pt must hold what was written.*'w'"):
+        source.check(["w"], "first")

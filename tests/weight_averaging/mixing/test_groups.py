@@ -30,3 +30,5 @@ def test_what_can_not_be_a_division_is_refused():
         groups_of(NAMES, "layers")
     with pytest.raises(ValueError, match=r"Got \['tail'\] without any"):
         groups_of(NAMES, ["tail"])
+    with pytest.raises(ValueError, match=r"'per' parameter must hold regular expressions.*Escape"):
+        groups_of(NAMES, ["("])

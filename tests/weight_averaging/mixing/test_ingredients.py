@@ -44,3 +44,37 @@ def test_a_network_for_state_dicts():
     assert merged is not network
     with pytest.raises(ValueError, match="bias.*missing in model 0, model 1|bias.*missing in m"):
         Ingredients([{"weight": g["weight"]} for g in given], network)
+
+
+def test_files_and_models_in_memory_are_checked(tmp_path):
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Linear(2, 1)
+    state = network.state_dict()
+    bad = {name: tensor * np.nan for name, tensor in state.items()}
+    for name, content in (("good", state), ("bad", bad)):
+        torch.save(content, tmp_path / f"{name}.pt")
+    given = {"memory": state, "file": tmp_path / "good.pt"}
+    Ingredients(given, network)
+    for name in ("file", "memory"):
+        wrong = bad if name == "memory" else tmp_path / "bad.pt"
+        with pytest.raises(ValueError, match=f"tensor 'weight' in {name}"):
+            Ingredients({"other": tmp_path / "good.pt", **given, name: wrong}, network)
+
+
+def test_what_is_not_mixed_is_that_of_the_newest_model(tmp_path):
+    torch = pytest.importorskip("torch")
+
+    def network(steps):
+        net = torch.nn.BatchNorm1d(2)
+        net.num_batches_tracked.fill_(steps)
+        net.register_buffer("pruned", torch.tensor([steps > 1, True]))
+        return net
+
+    states = [network(steps).state_dict() for steps in (1, 2)]
+    torch.save(states[1], tmp_path / "newest.pt")
+    for models in (states, [states[0], tmp_path / "newest.pt"]):
+        with Ingredients(models, network(0)) as ingredients:
+            merged = ingredients.merge(np.array([[1, 0]]), {"all": ingredients.mixed_names})
+            for net in (merged, ingredients.copy()[0]):
+                assert net.num_batches_tracked == 2
+                assert net.pruned.tolist() == [True, True]

@@ -257,6 +257,19 @@ def test_models_that_do_not_fit_are_refused(models):
         learn(states)
 
 
+def test_under_inference_mode(models):
+    expected = learn(models, max_epochs=2)
+    with torch.inference_mode():
+        found = learn(models, max_epochs=2)
+    assert found.loss == expected.loss
+    found.model(X).sum().backward()  # can be trained on
+
+
+def test_epochs_that_are_no_number_are_refused(models):
+    with pytest.raises(ValueError, match="'max_epochs' parameter must be a whole number"):
+        learn(models, max_epochs=1.5)
+
+
 # Keras 3.15 hands its variables to numpy 2 in the old way.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_keras_models():

@@ -117,7 +117,10 @@ def _answer(
 ) -> int:
     scores = linear_scores(model, graph, finite_numbers(graph, table))
     n_classes = len(model.classes_)
-    one_label_only(model, graph.width(scores) == (1 if n_classes == 2 else n_classes))
+    # ridge classifiers count several labels as classes
+    kind = getattr(getattr(model, "_label_binarizer", None), "y_type_", "")
+    fits = graph.width(scores) == (1 if n_classes == 2 else n_classes)
+    one_label_only(model, fits and not kind.startswith("multilabel"))
     return classifier_answer(model, graph, method, scores, probabilities)
 
 

@@ -23,12 +23,14 @@ __all__: list[str] = []
 def _gaussian(model: Any, graph: Graph, table: Table, method: Method) -> int:
     x = finite_numbers(graph, table)
     joint = []
-    for mean, variance, prior in zip(model.theta_, model.var_, model.class_prior_, strict=True):
+    with np.errstate(divide="ignore"):  # a class whose rows all have the weight 0
+        priors = np.log(model.class_prior_)
+    for mean, variance, prior in zip(model.theta_, model.var_, priors, strict=True):
         deviation = graph.minus(x, mean)
         square = graph.over(graph.arithmetic("multiply", deviation, deviation), variance)
         half = graph.times(graph.reduce("sum", square), 0.5)
         constant = graph.constant(-0.5 * np.sum(np.log(2.0 * np.pi * variance)))
-        joint.append(graph.plus(graph.arithmetic("subtract", constant, half), np.log(prior)))
+        joint.append(graph.plus(graph.arithmetic("subtract", constant, half), prior))
     return _answer(model, graph, graph.concatenate(joint), method)
 
 

@@ -75,8 +75,8 @@ def levels_of(categories: np.ndarray, encoder: Any, filled: bool) -> Levels:
 
 
 def _keys(known: list[Any], encoder: Any) -> Keys:
-    if all(isinstance(v, (str, bytes)) for v in known):
-        return tuple(str(level_text(v, "")) for v in known)
+    if all(isinstance(v, str) for v in known):  # of bytes, the encoder would know no text
+        return tuple(map(str, known))
     if not all(isinstance(v, Real) for v in known):
         kinds = sorted({type(v).__name__ for v in known})
         raise ExportError(

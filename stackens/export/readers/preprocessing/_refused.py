@@ -46,7 +46,7 @@ _REASONS: dict[str, tuple[str, str]] = {
 }
 
 
-@reads_transformer(*(f"sklearn.{name}" for name in _REASONS))
+@reads_transformer(*(f"sklearn.{name}" for name in _REASONS), refuses=True)
 def _refused(transformer: Any, graph: Graph, table: Table) -> Table:
     name = type(transformer).__name__
     reason, advice = _REASONS[name]

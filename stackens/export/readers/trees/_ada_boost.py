@@ -86,7 +86,7 @@ def _against(model: Any, weight: float) -> float:
     return -1 / (len(model.classes_) - 1) * weight
 
 
-@reads_model("sklearn.AdaBoostRegressor")
+@reads_model("sklearn.AdaBoostRegressor", refuses=True)
 def refuse_regressor(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Refuse: a weighted median sorts the models anew for each row."""
     raise ExportError(

@@ -80,6 +80,7 @@ def _constant_start(model: Any) -> np.ndarray | None:
 
 def _first_scores(model: Any, graph: Graph, source: int) -> int:
     """Return the scores of a first model that was fitted: its answer through the link."""
+    graph.note_single_precision()  # rows reach it as float32, in which linear models then compute
     rows = Table.of_node(graph, source)
     if not hasattr(model, "classes_"):
         return read_response(model.init_, graph, rows, "predict")

@@ -168,9 +168,10 @@ def test_weights_of_single_precision_are_used_in_double():
     assert not program.single_precision
 
 
-def test_several_labels_are_refused():
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_several_labels_are_refused(n_labels):
     X, _ = class_rows(2)
-    model = lm.RidgeClassifier().fit(X, (X[:, :2] > 0).astype(int))
+    model = lm.RidgeClassifier().fit(X, (X[:, :n_labels] > 0).astype(int))
     with pytest.raises(ExportError, match="one label"):
         program_of(model, 5, "decision_function")
 

@@ -28,5 +28,7 @@ def test_unknown_transformers_are_refused():
     class Own:
         """A transformer that nobody knows."""
 
-    with pytest.raises(ExportError, match="Own"):
+    with pytest.raises(ExportError, match="Own") as told:
         program_of(Own(), ["x"])
+    assert "sklearn.StandardScaler" in str(told.value)
+    assert "CountVectorizer" not in str(told.value)

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
+from sklearn.linear_model import Ridge
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+import stackens as se
 from stackens.exceptions import ExportError
 from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
 
@@ -62,6 +64,14 @@ def test_a_regressor_on_top_of_another_model(loss):
     program = program_of(model, 3, "predict")
     rows = rows_for(program)
     np.testing.assert_allclose(answers(program, rows)[:, 0], model.predict(rows), atol=1e-14)
+
+
+def test_linear_first_models_compute_in_single_precision(tmp_path):
+    model = GradientBoostingRegressor(init=Ridge(), n_estimators=10).fit(X, Y)
+    program = program_of(model, 3, "predict")
+    assert program.single_precision
+    report = se.export.to_numpy(model, tmp_path / "model.py").report
+    assert 1e-10 < report.max_difference < report.check.tolerance == 1e-5
 
 
 @pytest.mark.parametrize(
