@@ -33,7 +33,7 @@ def test_all_differences_are_listed_at_once():
         "layer '1': 'ReLU' in model 0, model 2; 'Tanh' in model 1",
         "layer '3': missing in model 0, model 1; 'Linear' in model 2",
         "'0.weight': shape (4, 3) in model 0, model 2; (5, 3) in model 1",
-        "'2.weight': dtype torch.float32 in model 0, model 2; torch.float64 in model 1",
+        "'2.weight': dtype float32 in model 0, model 2; float64 in model 1",
         "'3.weight': missing in model 0, model 1",
         "blend them",
     ):
