@@ -46,9 +46,8 @@ def array_literal(array: np.ndarray) -> str:
             return f"np.array({text}, dtype={dtype}){empty}"
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
     packed, in_planes = _packed(np.ascontiguousarray(little))
-    text = base64.encodebytes(packed).decode()
     last = ", in_planes=True" * in_planes
-    return f'unpack("{little.dtype.str}", {array.shape}, """\n{text}"""{last})'
+    return f'unpack("{little.dtype.str}", {array.shape}, """\n{_base64(packed)}\n"""{last})'
 
 
 def _packed(array: np.ndarray) -> tuple[bytes, bool]:
@@ -61,6 +60,15 @@ def _packed(array: np.ndarray) -> tuple[bytes, bool]:
 def _compressed(data: bytes) -> bytes:
     # Effort 6 takes twice as long for one part in 300, and 9 forty times as long for one in 100.
     return zlib.compress(data, 4)
+
+
+def _base64(data: bytes) -> str:
+    """Write bytes as lines of text, which may be millions."""
+    text = np.frombuffer(base64.b64encode(data), np.uint8)
+    whole = len(text) // _LINE * _LINE
+    lines = np.full((whole // _LINE, _LINE + 1), ord("\n"), np.uint8)
+    lines[:, :_LINE] = text[:whole].reshape(-1, _LINE)
+    return (lines.tobytes() + text[whole:].tobytes()).decode()
 
 
 def _planes(array: np.ndarray) -> bytes:
