@@ -179,13 +179,17 @@ class Forest:
     def ask(self, *values: float) -> Sequence[float]:
         """Answer one row, given as plain numbers: the same sums, in the same order."""
         if self._ask is None:
-            self._ask = self._masked()
-            if self._ask is None and self._is_small():
-                self._ask = self._compiled()
-            elif self._ask is None:
-                few = len(self.leaf) < _ARRAY_LEAVES or len(self.root) < _ARRAY_TREES
-                self._ask = self._walked() if few else self._summed
+            self._ask = self._fastest()
         return self._ask(*values)
+
+    def _fastest(self) -> Callable[..., Sequence[float]]:
+        masked = self._masked()
+        if masked is not None:
+            return masked
+        if self._is_small():
+            return self._compiled()
+        few = len(self.leaf) < _ARRAY_LEAVES or len(self.root) < _ARRAY_TREES
+        return self._walked() if few else self._summed
 
     def _summed(self, *values: float) -> Sequence[float]:
         return self.sums(np.array([values], dtype=np.float64))[0].tolist()

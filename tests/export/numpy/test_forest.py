@@ -46,6 +46,20 @@ def test_large_forests_of_many_trees_stay_arrays(width, leaf_width, monkeypatch)
     np.testing.assert_array_equal(answers, sums_of(trees, x))
 
 
+def test_what_is_asked_is_set_once_so_that_threads_may_meet():
+    trees, x = random_trees(3), rows_for_trees(3)
+    forest, found = forest_of(trees, x.shape[1]), []
+
+    class Watched(_forest.Forest):
+        def __setattr__(self, name, value):
+            found.append((name, value))
+            super().__setattr__(name, value)
+
+    forest.__class__ = Watched
+    forest.ask(*x[0].tolist())
+    assert [value is None for name, value in found if name == "_ask"] == [False]
+
+
 def test_small_forests_are_compiled():
     trees, x = random_trees(3), rows_for_trees(3)
     forest = forest_of(trees, x.shape[1])
