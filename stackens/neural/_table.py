@@ -26,14 +26,14 @@ def fit_encoder(X: Any, sample_weight: np.ndarray, categories: str) -> TabularEn
     categories : {"auto", "one_hot", "embedding"}
         "auto" asks for codes, to embed, where a column has more than 50 levels.
     """
-    coded = TabularEncoder(scale=True, add_indicator=True)
+    coded = TabularEncoder(scale="robust", add_indicator=True)
     if categories != "one_hot":
         coded.fit(X, sample_weight=sample_weight)
         most = max((n_codes for _, n_codes in code_columns(coded)), default=0)
         if categories == "embedding" or most - 2 > MOST_LEVELS:
             return coded
     one_hot = TabularEncoder(
-        encoding="one-hot", scale=True, add_indicator=True, max_categories=MOST_LEVELS
+        encoding="one-hot", scale="robust", add_indicator=True, max_categories=MOST_LEVELS
     )
     return one_hot.fit(X, sample_weight=sample_weight)
 

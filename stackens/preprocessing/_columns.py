@@ -26,6 +26,8 @@ NO_COLUMN = -1  # one-hot: a code without a column of its own, so the row is all
 # Beyond what float32 holds a value counts as infinite, so that forests (which read float32) and
 # exports in single precision agree with double precision.
 LARGEST = float(np.finfo(np.float32).max)
+QUARTILES_APART = 1.349  # of a normal distribution, in standard deviations
+FAR_OUT = 10.0  # a standard deviation of so many usual distances is made by a few outliers
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def learn_numeric(
     weights: np.ndarray | None = None,
     *,
     impute: str | None,
-    scale: bool,
+    scale: bool | str,
     indicator: bool,
 ) -> NumericColumn:
     """Learn what a numeric, boolean, datetime or timedelta column needs.
@@ -180,7 +182,7 @@ def learn_numeric(
     weights : float64 array of shape (n_samples,) or None
         Positive weights of the rows.
     impute : {"median", "mean"} or None
-    scale : bool
+    scale : bool or "robust"
     indicator : bool
         Whether a column with missing values gets an indicator (only when imputing).
     """
@@ -197,7 +199,11 @@ def learn_numeric(
 
 
 def _learn_feature(
-    part: str, values: np.ndarray, weights: np.ndarray | None, impute: str | None, scale: bool
+    part: str,
+    values: np.ndarray,
+    weights: np.ndarray | None,
+    impute: str | None,
+    scale: bool | str,
 ) -> NumericFeature:
     known = np.abs(values) <= LARGEST
     seen = values[known]
@@ -207,22 +213,41 @@ def _learn_feature(
     low, high = float(seen.min()), float(seen.max())
     # Measured from the smallest, so that neither equal nor huge numbers suffer from rounding.
     mean = low + float(np.average(seen - low, weights=weights))
-    fill = {"median": _median(seen, weights), "mean": mean}.get(impute or "", math.nan)
-    variance = np.average((seen - mean) ** 2, weights=weights)
-    spread = float(np.sqrt(variance)) if low < high else 0.0
-    return NumericFeature(
-        part, low, high, fill, mean if scale else 0.0, spread if scale and spread > 0 else 1.0
+    median = _quantile(seen, weights, 0.5)
+    fill = {"median": median, "mean": mean}.get(impute or "", math.nan)
+    if not scale or low == high:
+        return NumericFeature(part, low, high, fill, mean if scale else 0.0, 1.0)
+    spread = float(np.sqrt(np.average((seen - mean) ** 2, weights=weights)))
+    if scale == "robust":
+        usual = _usual_distance(seen, weights, median)
+        if spread > FAR_OUT * usual:
+            # not so small that an outlier, divided by it, is too large to square in float32
+            return NumericFeature(part, low, high, fill, median, max(usual, (high - low) * 1e-12))
+    return NumericFeature(part, low, high, fill, mean, spread or 1.0)
+
+
+def _usual_distance(values: np.ndarray, weights: np.ndarray | None, median: float) -> float:
+    """Return what the standard deviation would be of a normal distribution with these quartiles.
+
+    Where the quartiles are equal: the median distance from the median of the values that differ.
+    """
+    between = _quantile(values, weights, 0.75) - _quantile(values, weights, 0.25)
+    if between > 0:
+        return between / QUARTILES_APART
+    differs = values != median
+    return _quantile(
+        np.abs(values - median)[differs], None if weights is None else weights[differs], 0.5
     )
 
 
-def _median(values: np.ndarray, weights: np.ndarray | None) -> float:
-    """Return the median, with a whole number as weight that of so many copies of the value."""
+def _quantile(values: np.ndarray, weights: np.ndarray | None, level: float) -> float:
+    """Return a quantile, with a whole number as weight that of so many copies of the value."""
     if weights is None:
-        return float(np.median(values))
+        return float(np.quantile(values, level, method="averaged_inverted_cdf"))
     order = np.argsort(values)
     below = np.cumsum(weights[order])
-    middle = [np.searchsorted(below, below[-1] / 2, side) for side in ("left", "right")]
-    return float(values[order[middle]].mean())
+    around = [np.searchsorted(below, below[-1] * level, side) for side in ("left", "right")]
+    return float(values[order[around]].mean())
 
 
 def learn_levels(

@@ -44,9 +44,12 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     add_indicator : bool, default=False
         Whether each numeric column that had missing values in `fit` gets a further column with
         1 where the value is missing. Without effect if `impute` is None, where NaN says it.
-    scale : bool, default=False
+    scale : bool or "robust", default=False
         Whether numeric columns are standardised, by the mean and the standard deviation of the
-        values that are not missing. Ordinal codes and one-hot columns are left as they are.
+        values that are not missing. "robust" does the same, but takes the median and the
+        distance of the quartiles over 1.349 where the deviation is more than ten times that, so
+        that a code such as -9999 among ordinary numbers hides nothing. Ordinal codes and one-hot
+        columns are left as they are.
     min_frequency : int or float, default=None
         Levels in fewer rows than this (a float is a fraction of the rows) are grouped as rare.
         With weights, of less weight than this.
@@ -114,7 +117,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         "categorical": [StrOptions({"auto"}), "array-like"],
         "impute": [StrOptions({"median", "mean"}), None],
         "add_indicator": ["boolean"],
-        "scale": ["boolean"],
+        "scale": ["boolean", StrOptions({"robust"})],
         "min_frequency": [Real, None],
         "max_categories": [Integral, None],
     }
@@ -126,7 +129,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         categorical: Literal["auto"] | Sequence[str | int] = "auto",
         impute: Literal["median", "mean"] | None = "median",
         add_indicator: bool = False,
-        scale: bool = False,
+        scale: bool | Literal["robust"] = False,
         min_frequency: int | float | None = None,
         max_categories: int | None = 255,
     ) -> None:

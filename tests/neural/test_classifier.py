@@ -59,6 +59,17 @@ def test_real_rows_are_predicted_well():
     assert model.score(X_test, y_test) > 0.94
 
 
+@pytest.mark.parametrize("code", [9_999_999_999.0, 1e30])
+def test_a_code_among_ordinary_numbers_hides_nothing(code):
+    rng = np.random.default_rng(0)
+    X = rng.normal(50.0, 20.0, (1_500, 2))
+    y = X.sum(axis=1) > 100.0
+    X[rng.random(X.shape) < 0.05] = code
+    ordinary = (code != X).all(axis=1)
+    model = small(max_iter=20).fit(X, y)
+    assert (model.predict(X) == y)[ordinary].mean() > 0.97
+
+
 def test_a_class_of_one_row_is_learnt_from():
     y = CODES.copy()
     y[0] = 3

@@ -46,6 +46,25 @@ def test_a_constant_column_is_centred_and_not_divided():
     assert (feature.mean, feature.scale) == (0.1, 1.0)
 
 
+def test_robust_takes_the_quartiles_where_outliers_make_the_deviation():
+    values = np.random.default_rng(0).normal(50.0, 20.0, 2_000)
+    assert numeric(values, scale="robust") == numeric(values, scale=True)
+    (coded,) = numeric([*values, *[9_999_999_999] * 20], scale="robust").features
+    assert (coded.mean, coded.scale) == pytest.approx((50.0, 20.0), rel=0.05)
+
+
+def test_robust_where_the_quartiles_are_equal():
+    values = [0.0] * 90 + [1.0, 2.0, 3.0]
+    assert numeric(values, scale="robust") == numeric(values, scale=True)
+    (coded,) = numeric([*values, 1e10, 1e10], scale="robust").features
+    assert (coded.mean, coded.scale) == (0.0, 3.0)
+
+
+def test_robust_leaves_no_number_too_large_to_square_in_single_precision():
+    (feature,) = numeric([*np.linspace(0, 1, 99), LARGEST], scale="robust").features
+    assert np.isfinite(np.square(np.float32((LARGEST - feature.mean) / feature.scale)))
+
+
 def test_the_mean_of_huge_numbers_is_the_same_in_every_order():
     values = 2.0**53 - np.arange(45)
     features = {

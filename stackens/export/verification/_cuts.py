@@ -193,39 +193,38 @@ def _bisected(
 
     What is neither rising nor falling ends at some number; that is no cut, but does no harm.
     """
+    raw = list(targets)
     longest = max(len(values) for _, values in targets.values())
-    padded = {c: np.resize(values, longest) for c, (_, values) in targets.items()}
-    low = {c: np.full(longest, _order(-np.finfo(float).max)) for c in targets}
-    high = {c: np.full(longest, _order(np.finfo(float).max)) for c in targets}
-    ends = _at(program, position, targets, {c: _number(low[c]) for c in targets})
-    tops = _at(program, position, targets, {c: _number(high[c]) for c in targets})
-    rising = {c: tops[c] >= ends[c] for c in targets}
+    wanted = np.column_stack([np.resize(values, longest) for _, values in targets.values()])
+    node_columns = [j for j, _ in targets.values()]
+
+    def reached(orders: np.ndarray) -> np.ndarray:
+        return _at(program, position, raw, _number(orders))[:, node_columns]
+
+    low = np.full(wanted.shape, _order(-np.finfo(float).max))
+    high = np.full(wanted.shape, _order(np.finfo(float).max))
+    rising = reached(high) >= reached(low)
     for _ in range(_BISECTIONS):
-        middle = {c: _middle(low[c], high[c]) for c in targets}
-        reached = _at(program, position, targets, {c: _number(middle[c]) for c in targets})
-        for c in targets:
-            below = np.where(rising[c], reached[c] <= padded[c], reached[c] > padded[c])
-            low[c] = np.where(below, middle[c], low[c])
-            high[c] = np.where(below, high[c], middle[c])
-    return {c: np.unique(_number(low[c])) for c in targets}
+        middle = _middle(low, high)
+        values = reached(middle)
+        below = np.where(rising, values <= wanted, values > wanted)
+        low = np.where(below, middle, low)
+        high = np.where(below, high, middle)
+    return {c: np.unique(ends) for c, ends in zip(raw, _number(low).T, strict=True)}
 
 
-def _at(
-    program: Program,
-    position: int,
-    targets: dict[int, tuple[int, np.ndarray]],
-    numbers: dict[int, np.ndarray],
-) -> dict[int, np.ndarray]:
-    """Return the node's columns where the raw columns have these numbers."""
-    n = len(next(iter(numbers.values())))
+def _at(program: Program, position: int, raw: Sequence[int], numbers: np.ndarray) -> np.ndarray:
+    """Return the node's values where the raw columns have these numbers, a column each."""
     columns = [
-        np.full(n, None, dtype=object) if column.kind == "category" else np.zeros(n)
+        np.full(len(numbers), None, dtype=object)
+        if column.kind == "category"
+        else np.zeros(len(numbers))
         for column in program.columns
     ]
-    for c, values in numbers.items():
+    for c, values in zip(raw, numbers.T, strict=True):
         columns[c] = values
     (matrix,) = evaluate(program, columns, [position])
-    return {c: matrix[:, j] for c, (j, _) in targets.items()}
+    return matrix
 
 
 def _order(number: float | np.ndarray) -> np.ndarray:
