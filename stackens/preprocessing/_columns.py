@@ -213,41 +213,32 @@ def _learn_feature(
     low, high = float(seen.min()), float(seen.max())
     # Measured from the smallest, so that neither equal nor huge numbers suffer from rounding.
     mean = low + float(np.average(seen - low, weights=weights))
-    median = _quantile(seen, weights, 0.5)
+    below, median, above = _quartiles(seen, weights)
     fill = {"median": median, "mean": mean}.get(impute or "", math.nan)
     if not scale or low == high:
         return NumericFeature(part, low, high, fill, mean if scale else 0.0, 1.0)
     spread = float(np.sqrt(np.average((seen - mean) ** 2, weights=weights)))
     if scale == "robust":
-        usual = _usual_distance(seen, weights, median)
+        usual = (above - below) / QUARTILES_APART
+        if usual == 0:
+            apart = seen != median
+            of_them = None if weights is None else weights[apart]
+            _, usual, _ = _quartiles(np.abs(seen[apart] - median), of_them)
         if spread > FAR_OUT * usual:
             # not so small that an outlier, divided by it, is too large to square in float32
             return NumericFeature(part, low, high, fill, median, max(usual, (high - low) * 1e-12))
     return NumericFeature(part, low, high, fill, mean, spread or 1.0)
 
 
-def _usual_distance(values: np.ndarray, weights: np.ndarray | None, median: float) -> float:
-    """Return what the standard deviation would be of a normal distribution with these quartiles.
-
-    Where the quartiles are equal: the median distance from the median of the values that differ.
-    """
-    between = _quantile(values, weights, 0.75) - _quantile(values, weights, 0.25)
-    if between > 0:
-        return between / QUARTILES_APART
-    differs = values != median
-    return _quantile(
-        np.abs(values - median)[differs], None if weights is None else weights[differs], 0.5
-    )
-
-
-def _quantile(values: np.ndarray, weights: np.ndarray | None, level: float) -> float:
-    """Return a quantile, with a whole number as weight that of so many copies of the value."""
+def _quartiles(values: np.ndarray, weights: np.ndarray | None) -> list[float]:
+    """Return the quartiles, with a whole number as weight that of so many copies of the value."""
+    levels = np.array([0.25, 0.5, 0.75])
     if weights is None:
-        return float(np.quantile(values, level, method="averaged_inverted_cdf"))
+        return np.quantile(values, levels, method="averaged_inverted_cdf").tolist()
     order = np.argsort(values)
-    below = np.cumsum(weights[order])
-    around = [np.searchsorted(below, below[-1] * level, side) for side in ("left", "right")]
-    return float(values[order[around]].mean())
+    up_to = np.cumsum(weights[order])
+    around = [np.searchsorted(up_to, up_to[-1] * levels, side) for side in ("left", "right")]
+    return values[order[around]].mean(axis=0).tolist()
 
 
 def learn_levels(
