@@ -33,10 +33,9 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.metrics import log_loss, root_mean_squared_error
-from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from tables import Table, tables
 from timing import seconds
 
@@ -81,14 +80,7 @@ def plain_greedy(table: se.OutOfFoldTable, loss: Callable[..., float], steps: in
 
 def scores(table: Table, seed: int, folds: int) -> dict[str, float]:
     """Fit every method on one split of one table and score it on the rows set aside."""
-    labels = table.y.to_numpy() if table.is_regression else LabelEncoder().fit_transform(table.y)
-    X, X_test, y, y_test = train_test_split(
-        table.X,
-        labels,
-        test_size=0.3,
-        random_state=seed,
-        stratify=None if table.is_regression else labels,
-    )
+    X, X_test, y, y_test = table.split(seed)
     encoder = se.TabularEncoder(encoding="one-hot", max_categories=20).fit(X)
     X, X_test = encoder.transform(X), encoder.transform(X_test)
     members = pool(table.is_regression, seed)

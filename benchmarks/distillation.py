@@ -31,7 +31,6 @@ from tables import Table, tables
 import stackens as se
 from stackens._core._losses import row_losses
 from stackens._core._task import infer_task
-from stackens.distillation._fidelity import paired_difference
 from stackens.distillation._lesson import Lesson
 from stackens.distillation.students import LightGBMStudent, MLPStudent
 from stackens.exceptions import StackensWarning
@@ -64,6 +63,12 @@ def plain_student(kind: str, X: Any, y: np.ndarray, task: Any, seed: int) -> Any
         part = lesson.take(judged)
         losses.append(part.mean_loss(fitted.outputs(part.X)))
     return PLAIN[kind][int(np.argmin(losses))].fit(lesson, random_state=seed)
+
+
+def paired_difference(losses: np.ndarray, reference: np.ndarray) -> tuple[float, float]:
+    """How much lower losses are than those of a reference, and the standard error of that."""
+    apart = reference - losses
+    return float(apart.mean()), float(apart.std(ddof=1) / len(apart) ** 0.5)
 
 
 def run(table: Table, kind: str, seed: int, fit_rows: int, cache: str) -> dict[str, Any]:

@@ -19,10 +19,9 @@ import pandas as pd
 from lightgbm import LGBMClassifier, LGBMRegressor
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.metrics import log_loss, root_mean_squared_error
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from tables import Table, tables
 from threadpoolctl import threadpool_limits
 from timing import seconds
@@ -55,17 +54,7 @@ def models(is_regression: bool, seed: int) -> dict[str, Any]:
 
 def results(table: Table, seed: int) -> list[dict[str, Any]]:
     """Fit every model on one split of one table and score it on the rows set aside."""
-    if table.is_regression:
-        y = table.y.to_numpy(dtype=float)
-    else:
-        y = LabelEncoder().fit_transform(table.y)
-    X, X_test, y, y_test = train_test_split(
-        table.X,
-        y,
-        test_size=0.3,
-        random_state=seed,
-        stratify=None if table.is_regression else y,
-    )
+    X, X_test, y, y_test = table.split(seed)
     rows = []
     for name, model in models(table.is_regression, seed).items():
         took = seconds(lambda m=model: m.fit(X, y))

@@ -21,7 +21,7 @@ from sklearn.ensemble import (
     StackingClassifier,
 )
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import get_scorer, log_loss, roc_auc_score
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -146,7 +146,6 @@ def random_table(n_models: int, n_samples: int, n_classes: int) -> se.OutOfFoldT
 def loop_step(scoring: str, fitted: se.OutOfFoldTable) -> float:
     """One step of selection as a plain loop: score every candidate with scikit-learn."""
     metric = {"neg_log_loss": log_loss, "roc_auc": roc_auc_score}[scoring]
-    get_scorer(scoring)
     score = []
     for model in range(fitted.n_models):
         mean = (fitted.values[:, 0] + fitted.values[:, model]) / 2

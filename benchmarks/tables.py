@@ -10,9 +10,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import LabelEncoder
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "dev"
 FOLDER = Path(os.environ.get("STACKENS_DATA", _BESIDE))
@@ -53,6 +56,12 @@ class Table:
     def is_regression(self) -> bool:
         """Whether the target is a number."""
         return self.name in REGRESSION
+
+    def split(self, seed: int) -> list[Any]:
+        """Return X, X_test, y, y_test with 30% set aside, and classes as whole numbers."""
+        y = self.y.to_numpy(float) if self.is_regression else LabelEncoder().fit_transform(self.y)
+        stratify = None if self.is_regression else y
+        return train_test_split(self.X, y, test_size=0.3, random_state=seed, stratify=stratify)
 
 
 def tables(names: list[str] | None = None, *, max_rows: int, seed: int = 0) -> Iterator[Table]:

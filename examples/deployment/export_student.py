@@ -17,6 +17,7 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+from sklearn.base import is_regressor
 from sklearn.datasets import load_breast_cancer
 
 import stackens as se
@@ -58,7 +59,7 @@ def read_table(path, target):
 def fitted_student(X, y, family):
     """Teach a student by a forest and boosted trees together."""
     estimators = [pair for pair in se.default_estimators(X, y) if pair[0] != "mlp"]
-    if hasattr(estimators[-1][1][-1], "alphas"):  # ridge stands for numbers
+    if is_regressor(estimators[0][1]):
         teacher, distilled = se.BlendedRegressor(estimators), se.DistilledRegressor
     else:
         teacher, distilled = se.BlendedClassifier(estimators), se.DistilledClassifier

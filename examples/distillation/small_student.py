@@ -15,6 +15,7 @@ import warnings
 from pathlib import Path
 
 import pandas as pd
+from sklearn.base import is_regressor
 from sklearn.datasets import load_diabetes
 
 import stackens as se
@@ -29,8 +30,7 @@ def main():
     else:
         X, y = read_table(arguments.csv, arguments.target)
     estimators = [pair for pair in se.default_estimators(X, y) if pair[0] != "mlp"]
-    is_regression = hasattr(estimators[-1][1][-1], "alphas")  # ridge stands for numbers
-    if is_regression:
+    if is_regressor(estimators[0][1]):
         teacher, distilled = se.StackedRegressor(estimators), se.DistilledRegressor
     else:
         teacher, distilled = se.StackedClassifier(estimators), se.DistilledClassifier

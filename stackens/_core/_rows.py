@@ -13,6 +13,7 @@ from stackens._core._sklearn import safe_indexing
 
 __all__ = [
     "arrow_frame",
+    "as_array",
     "as_features",
     "check_columns",
     "check_same_rows",
@@ -50,6 +51,15 @@ def arrow_frame(X: Any) -> Any:
             f"{[str(kind) for kind in X.schema.types]}, and {error}. Spread nested values over "
             "several columns, or leave them out."
         ) from error
+
+
+def as_array(values: Any) -> np.ndarray:
+    """Return an array of whatever has values, tensors on any device included."""
+    if not hasattr(values, "detach"):
+        return np.asarray(values)
+    values = values.detach().cpu()
+    # numpy has no bfloat16
+    return np.asarray(values.float() if str(values.dtype) == "torch.bfloat16" else values)
 
 
 def n_rows(X: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -153,15 +154,18 @@ def infer_task(y: Any, *, classification: bool | None = None) -> tuple[Task, Any
 def plain_target(y: Any) -> Any:
     """Return a target of dtype object that holds only truth values or numbers in a plain dtype.
 
-    Such a target comes out of a file in which some were missing; scikit-learn knows no labels of
-    that kind. Every other target is returned as it is.
+    Such a target comes out of a file in which some were missing, or out of a database, as decimal
+    numbers; scikit-learn knows no labels of that kind. Every other target is returned as it is.
     """
     if not isinstance(y, np.ndarray | pd.Series | pd.DataFrame) or np.ndim(y) not in (1, 2):
         return y
     values = np.asarray(y)
-    plain_types = bool | np.bool_ | int | float | np.number
+    plain_types = bool | np.bool_ | int | float | np.number | Decimal
     if values.dtype != object or not values.size or not isinstance(values.flat[0], plain_types):
         return y
+    if any(isinstance(value, Decimal) for value in values.flat):
+        only_numbers = all(isinstance(value, plain_types) for value in values.flat)
+        return y.astype(np.float64) if only_numbers else y
     plain = (pd.DataFrame(y) if isinstance(y, np.ndarray) else y).infer_objects()
     if np.asarray(plain).dtype.kind not in "biuf":
         return y

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from stackens._core._losses import normalised_weights, output_scales, row_losses
+from stackens._core._rows import take_rows
 from stackens.combiners._base import Combiner, count_weights, fitting_rows, readable_rows
 from stackens.combiners._cross_fitted import Splits, place_rows, table_splits
 from stackens.combiners._greedy import GreedySelection
@@ -26,7 +27,7 @@ from stackens.combiners._logistic import LogisticOnLogits, LogLinearPool
 from stackens.combiners._means import UniformMean
 from stackens.combiners._simplex import SimplexWeights
 from stackens.combiners._two_scale import TwoScalePool
-from stackens.out_of_fold import OutOfFoldTable, PredictionTable
+from stackens.out_of_fold import OutOfFoldTable, PredictionTable, reads_rows
 
 __all__ = ["AutoCombiner", "default_candidates"]
 
@@ -134,6 +135,10 @@ class AutoCombiner(Combiner):
         """Weights of the combiner chosen; an AttributeError where it has none."""
         return self.best_combiner_.weights_
 
+    @property
+    def reads_features(self) -> bool:
+        return reads_rows(self.scoring)
+
     def check_scoring(self, table: OutOfFoldTable) -> None:
         for candidate in self._candidates(table).values():
             if isinstance(candidate, Combiner):
@@ -141,9 +146,10 @@ class AutoCombiner(Combiner):
         if self.scoring is None:
             return
         scorer = checked_scorer(self.scoring, type(self).__name__)
-        rows = fitting_rows(trial_table(table), type(self).__name__)
+        rows = fitting_rows(readable_rows(trial_table(table), [self]), type(self).__name__)
         values, weights = rows.values, rows.sample_weight
-        ScorerMetric(values, rows.y, rows.task, scorer, weights).try_on(values[:, 0])
+        metric = ScorerMetric(values, rows.y, rows.task, scorer, weights, rows.features)
+        metric.try_on(values[:, 0])
 
     def fit(self, out_of_fold: OutOfFoldTable) -> AutoCombiner:
         rows = fitting_rows(out_of_fold, type(self).__name__)
@@ -214,7 +220,7 @@ class AutoCombiner(Combiner):
         self, candidates: dict[str, Combiner], rows: OutOfFoldTable, splits: Splits
     ) -> list[_Trial]:
         parts: dict[str, list[np.ndarray]] = {name: [] for name in candidates}
-        table = readable_rows(rows, candidates.values())
+        table = readable_rows(rows, [self, *candidates.values()])
         for train, test in splits:
             learn, judge = table.rows(train), table.rows(test)
             for name, candidate in candidates.items():
@@ -253,11 +259,13 @@ class AutoCombiner(Combiner):
         """
         scorer = checked_scorer(self.scoring, type(self).__name__)
         by_row = rows.task.is_classification and plain_metric(scorer) == "log_loss"
+        reads = self.reads_features and rows.features is not None
         y, weights = np.asarray(rows.y), rows.sample_weight
         losses = np.full(len(splits), np.nan)
         failure = None
         for number, (found, (_, test)) in enumerate(zip(parts, splits, strict=True)):
             drawn = None if weights is None else weights[test]
+            X = take_rows(rows.features, test) if reads else None
             if drawn is not None and not drawn.any():  # nothing there counts
                 continue
             if by_row:
@@ -265,7 +273,7 @@ class AutoCombiner(Combiner):
                 losses[number] = normalised_weights(drawn, len(test)) @ of_rows
                 continue
             try:
-                losses[number] = -score_predictions(scorer, found, y[test], rows.task, drawn)
+                losses[number] = -score_predictions(scorer, found, y[test], rows.task, drawn, X)
             except ValueError as error:
                 failure = error
         if failure is not None and np.isnan(losses).all():

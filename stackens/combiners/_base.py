@@ -40,13 +40,15 @@ class Combiner(BaseEstimator, ABC):
         Whether a table of one model is returned as it is (a class attribute).
     ignores_duplicates : bool
         Whether the combination stays the same when a model is copied (a class attribute).
-    reads_features : bool
-        Whether it looks at the feature rows of a table; they are not cut along otherwise.
     """
 
     identity_on_one_model: ClassVar[bool] = False
     ignores_duplicates: ClassVar[bool] = False
-    reads_features: ClassVar[bool] = False
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether it looks at the feature rows of a table; they are not cut along otherwise."""
+        return False
 
     def accepts(self, table: PredictionTable) -> bool:
         """Whether this combiner can read the table (kinds of task and of response)."""

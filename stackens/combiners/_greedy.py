@@ -11,10 +11,15 @@ import numpy as np
 
 from stackens._core._parallel import single_threaded_blas
 from stackens._core._task import Task
-from stackens.combiners._base import WeightedCombiner, fitting_rows, require_probabilities
+from stackens.combiners._base import (
+    WeightedCombiner,
+    fitting_rows,
+    readable_rows,
+    require_probabilities,
+)
 from stackens.combiners._greedy_metrics import SelectionMetric, first_best, selection_metric
 from stackens.combiners._greedy_scorer import ScorerMetric, trial_table
-from stackens.out_of_fold import OutOfFoldTable
+from stackens.out_of_fold import OutOfFoldTable, reads_rows
 
 __all__ = ["GreedyPath", "GreedySelection", "greedy_selection"]
 
@@ -54,6 +59,7 @@ def greedy_selection(
     scoring: str | Callable[..., float] | None = None,
     sample_weight: np.ndarray | None = None,
     max_models: int = 25,
+    X: Any = None,
 ) -> GreedyPath:
     """Take, one after another and with replacement, the model that helps the mean most.
 
@@ -74,6 +80,8 @@ def greedy_selection(
         Weights of the rows.
     max_models : int, default=25
         Most members, counted with repetition.
+    X : features of shape (n_samples, n_features) or None, default=None
+        The rows, for a ``scoring`` that looks at them.
 
     Returns
     -------
@@ -81,7 +89,7 @@ def greedy_selection(
     """
     # Products this small lose more by waiting for a busy core than they gain from a second one.
     with single_threaded_blas:
-        metric = selection_metric(values, y, task, scoring, sample_weight)
+        metric = selection_metric(values, y, task, scoring, sample_weight, X)
         return _walk(metric, values.shape[1], max_models)
 
 
@@ -103,9 +111,10 @@ class GreedySelection(WeightedCombiner):
     Parameters
     ----------
     scoring : str, callable or None, default=None
-        Any scikit-learn scorer: a name or a callable ``scorer(estimator, X, y)``. None means
-        log loss for classification and squared error for regression. Log loss, Brier score,
-        squared and absolute error, R2, accuracy, balanced accuracy and binary ROC AUC have
+        Any scikit-learn scorer: a name or a callable ``scorer(estimator, X, y)``, whose X are the
+        feature rows of the table, or None where it has none. None means log loss for
+        classification and squared error for regression. Log loss, Brier score, squared and
+        absolute error, R2, accuracy, balanced accuracy and binary ROC AUC have
         fast kernels that choose the same members as the plain loop; for multilabel targets
         ``"neg_log_loss"`` is the mean over labels.
     max_models : int, default=25
@@ -151,12 +160,16 @@ class GreedySelection(WeightedCombiner):
         self.scoring = scoring
         self.max_models = max_models
 
+    @property
+    def reads_features(self) -> bool:
+        return reads_rows(self.scoring)
+
     def check_scoring(self, table: OutOfFoldTable) -> None:
         if self.scoring is None:
             return
-        rows = fitting_rows(trial_table(table), type(self).__name__)
+        rows = fitting_rows(readable_rows(trial_table(table), [self]), type(self).__name__)
         values, weights = rows.values, rows.sample_weight
-        metric = selection_metric(values, rows.y, rows.task, self.scoring, weights)
+        metric = selection_metric(values, rows.y, rows.task, self.scoring, weights, rows.features)
         if isinstance(metric, ScorerMetric):  # the others are known to work
             metric.try_on(values[:, 0])
 
@@ -167,7 +180,7 @@ class GreedySelection(WeightedCombiner):
                 f"Got {self.max_models!r}. Use 25 unless you have a reason."
             )
         require_probabilities(out_of_fold, type(self).__name__)
-        rows = fitting_rows(out_of_fold, type(self).__name__)
+        rows = fitting_rows(readable_rows(out_of_fold, [self]), type(self).__name__)
         self.path_ = greedy_selection(
             rows.values,
             rows.y,
@@ -175,6 +188,7 @@ class GreedySelection(WeightedCombiner):
             scoring=self.scoring,
             sample_weight=rows.sample_weight,
             max_models=int(self.max_models),
+            X=rows.features,
         )
         self.counts_ = self.path_.counts
         self.weights_ = self.counts_ / self.counts_.sum()

@@ -66,6 +66,7 @@ def selection_metric(
     task: Task,
     scoring: str | Callable[..., float] | None,
     sample_weight: np.ndarray | None,
+    X: Any = None,
 ) -> SelectionMetric:
     """Return the fastest kernel that computes this score.
 
@@ -78,6 +79,8 @@ def selection_metric(
     scoring : str, callable or None
         None means log loss for classification, squared error for regression.
     sample_weight : ndarray of shape (n_samples,) or None
+    X : features of shape (n_samples, n_features) or None, default=None
+        The rows, for a scorer that reads them.
     """
     scorer: Any = None if scoring is None else checked_scorer(scoring, "GreedySelection")
     if scorer is None:
@@ -91,7 +94,7 @@ def selection_metric(
         kernel = _classification_kernel(name, values, target, task, sample_weight)
     if kernel is not None:
         return kernel
-    return ScorerMetric(values, y, task, scorer, sample_weight)
+    return ScorerMetric(values, y, task, scorer, sample_weight, X)
 
 
 def plain_metric(scorer: Any) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
 
 from stackens._core._task import Task
-from stackens.out_of_fold import OutOfFoldTable, Response
+from stackens.out_of_fold import (
+    OutOfFoldTable,
+    Response,
+    call_scorer,
+    scorer_failure,
+)
 
 __all__ = [
     "ScorerMetric",
-    "as_fitted_estimator",
     "checked_scorer",
     "score_predictions",
     "trial_table",
@@ -40,76 +42,35 @@ def checked_scorer(scoring: Any, owner: str) -> Any:
     ) from problem
 
 
-class _Predictions(BaseEstimator):
-    """An estimator whose X already is its prediction, shape (n_samples, n_outputs)."""
-
-    def __init__(self, task: Task) -> None:
-        self.task = task
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-
-class _RegressorPredictions(RegressorMixin, _Predictions):
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return X[:, 0] if self.task.y_ndim == 1 else X
-
-
-class _ClassifierPredictions(ClassifierMixin, _Predictions):
-    @property
-    def classes_(self) -> Any:
-        if self.task.classes is not None:
-            return self.task.classes
-        return [np.array([0, 1])] * self.task.n_outputs
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        if self.task.has_classes:
-            return self.task.decode(X.argmax(axis=1))
-        return (X > 0.5).astype(np.int64)
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return X
-
-
-def as_fitted_estimator(task: Task) -> BaseEstimator:
-    """Return an estimator that answers with the X it is given.
-
-    Scorers call ``predict`` or ``predict_proba`` on it, with the class labels of the task.
-    """
-    return _ClassifierPredictions(task) if task.is_classification else _RegressorPredictions(task)
-
-
 def score_predictions(
     scorer: Callable[..., float],
     predictions: np.ndarray,
     y: np.ndarray,
     task: Task,
     sample_weight: np.ndarray | None,
+    X: Any = None,
 ) -> float:
     """Return what a scorer says of predictions of shape (n_samples, n_outputs).
+
+    ``X`` are the rows, for a scorer that reads them, or None where they are not known.
 
     Raises
     ------
     ValueError
         If it fails, with its reason.
     """
-    estimator = as_fitted_estimator(task)
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # metrics remark on classes that a part does not hold
-            return float(scorer(estimator, predictions, y, **weights))
+        return call_scorer(scorer, predictions, y, task, sample_weight=sample_weight, X=X)
     except Exception as error:
-        if weights and isinstance(error, TypeError) and "sample_weight" in str(error):
+        weighted = sample_weight is not None
+        if weighted and isinstance(error, TypeError) and "sample_weight" in str(error):
             raise ValueError(
                 "The scorer must take sample_weight when rows are weighted. Got "
                 f"{scorer}, which does not. Use another scorer, or leave the weights out."
             ) from error
-        what = "a classifier" if task.is_classification else "a regressor"
-        reason = str(error).replace(type(estimator).__name__, what).rstrip(". ")
         raise ValueError(
             f"The 'scoring' parameter must be a scorer(estimator, X, y) that suits the target, "
-            f"which is {task.kind}. Got {scorer}, which fails: {type(error).__name__}: {reason}. "
+            f"which is {task.kind}. Got {scorer}, which fails: {scorer_failure(error, task)}. "
             "Choose another of sklearn.metrics.get_scorer_names(), or make one with "
             "sklearn.metrics.make_scorer."
         ) from error
@@ -130,9 +91,7 @@ def trial_table(table: OutOfFoldTable) -> OutOfFoldTable:
     else:
         values = target[random.permutation(len(target))]
     response: Response = "predict_proba" if task.is_classification else "predict"
-    return replace(
-        table, values=values[:, None], names=("guess",), response=(response,), features=None
-    )
+    return replace(table, values=values[:, None], names=("guess",), response=(response,))
 
 
 class ScorerMetric:
@@ -147,7 +106,9 @@ class ScorerMetric:
         task: Task,
         scorer: Callable[..., float],
         sample_weight: np.ndarray | None,
+        X: Any = None,
     ) -> None:
+        self._X = X
         self._values = values
         self._y = np.asarray(y)
         self._scorer = scorer
@@ -179,4 +140,6 @@ class ScorerMetric:
         self._score(guesses)
 
     def _score(self, predictions: np.ndarray) -> float:
-        return score_predictions(self._scorer, predictions, self._y, self._task, self._weights)
+        return score_predictions(
+            self._scorer, predictions, self._y, self._task, self._weights, self._X
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from stackens.out_of_fold import (
     OutOfFoldTable,
     PredictionTable,
     choose_response,
+    fit_model,
     model_error,
     respond,
     weight_params,
@@ -63,11 +64,13 @@ class MetaLearner(Combiner):
     (178, 3)
     """
 
-    reads_features: ClassVar[bool] = True
-
     def __init__(self, final_estimator: Any, passthrough: bool | Sequence[Any] = False) -> None:
         self.final_estimator = final_estimator
         self.passthrough = passthrough
+
+    @property
+    def reads_features(self) -> bool:
+        return True
 
     def fit(self, out_of_fold: OutOfFoldTable) -> MetaLearner:
         """Fit the meta-learner on the covered rows.
@@ -88,7 +91,7 @@ class MetaLearner(Combiner):
         try:
             # weight_params names the steps of a Pipeline, as they are asked without routing
             with config_context(enable_metadata_routing=False):
-                self.final_estimator_.fit(seen, rows.y, **weights)
+                fit_model(self.final_estimator_, seen, rows.y, weights)
         except Exception as error:
             name = type(self.final_estimator).__name__
             advice = "Fix it, or choose another final_estimator or other columns to pass through."

@@ -86,7 +86,10 @@ def combiner_for(weighting: Any, scoring: str | Callable[..., float] | None = No
         return weighting
     if isinstance(weighting, (list, tuple, np.ndarray, Mapping)) or hasattr(weighting, "__array__"):
         return FixedWeights(weighting)
+    is_class = isinstance(weighting, type)
+    got = f"the class {weighting.__name__}" if is_class else type(weighting).__name__
+    remedy = "Create it first, with brackets" if is_class else f"The names are {sorted(COMBINERS)}"
     raise TypeError(
         "The 'weighting' parameter must be a name, weights of the models or a combiner. Got "
-        f"{type(weighting).__name__} instead. The names are {sorted(COMBINERS)}."
+        f"{got} instead. {remedy}."
     )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import is_classifier, is_regressor
 
 from stackens._core._parallel import single_threaded_blas
 from stackens._core._rows import as_features, check_columns, check_same_rows, n_rows
@@ -42,6 +41,7 @@ from stackens.out_of_fold import (
     checked_groups,
     checked_weights,
     choose_response,
+    estimator_type,
     validate_estimators,
 )
 
@@ -95,7 +95,8 @@ def compare(
         or those that share an architecture); how these are fitted is up to the comparison. A
         Distilled estimator brings its student; its teacher is None or a Blended or Stacked one.
     scoring : str, callable or None, default=None
-        Any scikit-learn scorer; greater is better. None: RMSE for regression, log loss for
+        Any scikit-learn scorer; greater is better. A callable ``scorer(estimator, X, y)`` of your
+        own gets the rows set aside, and may read them. None: RMSE for regression, log loss for
         classification if all models give probabilities, otherwise ROC AUC (two classes) or
         balanced accuracy. Greedy selection optimises it too, if given.
     cv : int, splitter or iterable of (train, test), default=5
@@ -181,7 +182,7 @@ def compare(
         name: choose_response(name, model, "auto", task) for name, model in pairs
     }
     metric = resolve_scoring(scoring, task, responses)
-    check_scoring(metric, y, task, responses)
+    check_scoring(metric, y, task, responses, sample_weight=sample_weight, X=X)
     tabular = np.ndim(X) == 2 and not sparse.issparse(X)
     chosen = resolve_strategies(
         strategies, pairs, task, responses, scoring, sample_weight, tabular=tabular
@@ -250,9 +251,8 @@ def _best_single(
 
 def _classification(models: list[Any]) -> bool | None:
     """Whether the models classify; None when they do not say."""
-    if any(is_classifier(model) for model in models):
-        return True
-    return False if all(is_regressor(model) for model in models) else None
+    types = {estimator_type(model) for model in models}
+    return True if "classifier" in types else False if types == {"regressor"} else None
 
 
 def _run_splits(
@@ -312,9 +312,9 @@ def _oof_score(name: str, runs: list[OuterRun], scoring: Scoring, inputs: Inputs
             return np.nan
         known = np.isfinite(answers.values).all(axis=1)
         weights = None if part.sample_weight is None else part.sample_weight[known]
-        found = Answers(answers.values[known], answers.response)
+        found, X = Answers(answers.values[known], answers.response), part.features(scoring, known)
         try:
-            scores.append(score_answers(scoring, found, part.y[known], inputs.task, weights))
+            scores.append(score_answers(scoring, found, part.y[known], inputs.task, weights, X))
         except ValueError:
             return np.nan
     return float(np.mean(scores))

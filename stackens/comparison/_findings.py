@@ -136,8 +136,8 @@ def _cost(findings: Findings, name: str, other: str) -> str:
     ours, theirs = (findings.scores.loc[key, columns].to_numpy(float) for key in (name, other))
     if not ((ours > 0) & (theirs > 0)).all():
         return ""
-    time, size = ours / theirs
-    return f", at {time:.2g} times its time per row and {size:.2g} times its size"
+    time, size = (f"{ratio:,.0f}" if ratio >= 99.5 else f"{ratio:.2g}" for ratio in ours / theirs)
+    return f", at {time} times its time per row and {size} times its size"
 
 
 def sentence(findings: Findings) -> str:

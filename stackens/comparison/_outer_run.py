@@ -200,7 +200,7 @@ def _record_estimator(
 
 def _rows(inputs: Inputs, rows: np.ndarray) -> HeldOut:
     weights = None if inputs.sample_weight is None else inputs.sample_weight[rows]
-    return HeldOut(rows, np.asarray(take_rows(inputs.y, rows)), weights, {})
+    return HeldOut(rows, np.asarray(take_rows(inputs.y, rows)), weights, {}, inputs.X)
 
 
 def _widen(run: OuterRun, seen: Task, task: Task, n_train: int) -> None:

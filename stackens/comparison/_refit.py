@@ -17,6 +17,7 @@ from stackens.out_of_fold import (
     FoldBag,
     choose_response,
     cross_fit,
+    fit_model,
     seeded_clone,
     weight_params,
 )
@@ -87,7 +88,7 @@ class Refit:
         model = seeded_clone(name, estimator, inputs.options["random_state"])
         weights = inputs.sample_weight
         params = {} if weights is None else weight_params(model, weights)
-        model.fit(inputs.X, inputs.y, **params)
+        fit_model(model, inputs.X, inputs.y, params)
         return model
 
     def _bag(self, name: str) -> FoldBag:

@@ -16,7 +16,7 @@ from stackens.blending import BlendedClassifier, BlendedRegressor
 from stackens.combiners import COMBINERS, Combiner, WeightedCombiner
 from stackens.distillation import DistilledClassifier, DistilledRegressor
 from stackens.ensemble import OutOfFoldEnsemble
-from stackens.out_of_fold import PredictionTable, is_dropped
+from stackens.out_of_fold import PredictionTable, estimator_type, is_dropped
 from stackens.stacking import StackedClassifier, StackedRegressor
 from stackens.weight_averaging import (
     WeightAveragedClassifier,
@@ -180,7 +180,11 @@ class _Resolver:
     def averages(self) -> dict[str, Any]:
         """Return a weight average for each group of models that share an architecture."""
         classify = self.task.is_classification
-        suited = [pair for pair in self.models.items() if is_classifier(pair[1]) == classify]
+        suited = [
+            pair
+            for pair in self.models.items()
+            if (estimator_type(pair[1]) == "classifier") == classify
+        ]
         groups = averageable_groups(suited)
         averaged = WeightAveragedClassifier if classify else WeightAveragedRegressor
         averages = [averaged(group, scoring=self.scoring) for group in groups]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from stackens._core._optional import require
+from stackens.displays._display import Display, decorate, limit_log_axis
 from stackens.displays._placing import limits, name_beside, too_far
 
 __all__ = ["ParetoDisplay"]
@@ -25,14 +25,13 @@ _COSTS = {
 }
 _FLOOR_ERRORS = 8.0  # points that are no further from the best are never too far
 _NARROWEST = 1.2  # decades of cost
-_FEW_DECADES = 2.0  # with room for numbers between
 _ALL_NAMED = 8  # with more points than this only those that matter have a name
 _NAMES = 10  # on the front of a panel, about
 _PANEL = (7.0, 5.0)  # inches
 _BUDGET_COLOUR = "#55a868"
 
 
-class ParetoDisplay:
+class ParetoDisplay(Display):
     """Scores with error bars against costs, a panel for each cost.
 
     The front is a step line: the best score that is to be had at a cost or below. Dotted lines
@@ -100,18 +99,11 @@ class ParetoDisplay:
         front: bool = True,
         title: str = "",
     ) -> None:
-        self._frame = frame
+        super().__init__(frame, score_name=score_name, lower_is_better=lower_is_better, title=title)
         self.costs = costs
-        self.score_name = score_name
         self.error_name = error_name
-        self.lower_is_better = lower_is_better
         self.budgets = budgets
         self.front = front
-        self.title = title
-
-    def frame(self) -> pd.DataFrame:
-        """Return what is drawn."""
-        return self._frame.copy()
 
     def plot(self, axes: Any = None) -> Self:
         """Draw into ``axes``, or into a figure of its own.
@@ -156,14 +148,13 @@ class ParetoDisplay:
             else:
                 self.axes_[0].legend(handles=handles, frameon=False, fontsize="small")
         for ax, cost in zip(self.axes_, self.costs, strict=True):
-            self._name_axes(ax, cost)
+            label, _, factor = _COSTS[cost]
+            self._score_against_cost(ax, label, f"{self.error_name}\n")
+            decorate(ax, self.title if ax is self.axes_[0] else "")
             here = points.dropna(subset=[cost])
             if len(here):
-                _, _, factor = _COSTS[cost]
                 # A cost that was too small to be measured still has a place on a log axis.
                 self._panel(ax, cost, here.assign(x=factor * here[cost].clip(lower=1e-3)))
-        if self.title:
-            self.axes_[0].set_title(self.title, fontsize="medium", loc="left", wrap=True)
         return self
 
     def _points(self) -> pd.DataFrame:
@@ -181,16 +172,6 @@ class ParetoDisplay:
         points["low"] = too_far(distance, _FLOOR_ERRORS * points["error"].median())
         points["weight"] = np.where(points["chosen"], "bold", "normal")
         return points
-
-    def _name_axes(self, ax: Any, cost: str) -> None:
-        ax.set_xscale("log")
-        ax.set_xlabel(_COSTS[cost][0])
-        turned = "lower is better, axis turned" if self.lower_is_better else "higher is better"
-        ax.set_ylabel(f"{self.score_name} ± {self.error_name}\n({turned})")
-        if self.lower_is_better:
-            ax.yaxis.set_inverted(True)
-        ax.grid(True, color="0.92", zorder=0)
-        ax.set_axisbelow(True)
 
     def _panel(self, ax: Any, cost: str, points: pd.DataFrame) -> None:
         budget = (self.budgets or {}).get(cost)
@@ -235,12 +216,7 @@ class ParetoDisplay:
         shown_costs = [*points["x"], *([] if limit is None else [limit])]
         decades = pd.Series(np.log10(shown_costs))
         x = limits(decades, decades, _NARROWEST)
-        ax.set_xlim(10.0 ** x[0], 10.0 ** x[1])
-        ticker = require("matplotlib.ticker", extra="plot", purpose="plot()")
-        ax.xaxis.set_major_formatter(ticker.EngFormatter(unit=unit))
-        steps = (1, 2, 5) if x[1] - x[0] < _FEW_DECADES else (1,)
-        ax.xaxis.set_major_locator(ticker.LogLocator(subs=steps))
-        ax.xaxis.set_minor_formatter("")
+        limit_log_axis(ax, *x, unit)
 
     def _draw(self, ax: Any, points: pd.DataFrame, front: list[Any]) -> None:
         stands_out = points.index.isin(front) | points["chosen"] | (points["kind"] == "teacher")
@@ -299,14 +275,6 @@ class ParetoDisplay:
         if any(limit is not None for limit in (self.budgets or {}).values()):
             handles.append(line([], [], color=_BUDGET_COLOUR, linestyle="--", label="budget"))
         return handles
-
-    def _repr_png_(self) -> bytes | None:
-        """Show the picture in a notebook without touching pyplot."""
-        if not hasattr(self, "figure_"):
-            return None
-        file = BytesIO()
-        self.figure_.savefig(file, format="png", dpi=110)
-        return file.getvalue()
 
 
 def _front(points: pd.DataFrame) -> list[Any]:

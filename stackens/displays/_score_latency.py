@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from stackens._core._optional import require
+from stackens.displays._display import Display, decorate, limit_log_axis
 from stackens.displays._placing import limits, name_beside, too_far
 
 __all__ = ["ScoreLatencyDisplay"]
@@ -20,10 +20,9 @@ _MARKERS: dict[Any, str] = {False: "o", True: "D"}
 # Points that are no further out are never too far.
 _FLOOR_ERRORS, _FLOOR_DECADES = 8.0, 1.5
 _NARROWEST = 1.2  # decades of latency
-_FEW_DECADES = 2.0  # with room for numbers between
 
 
-class ScoreLatencyDisplay:
+class ScoreLatencyDisplay(Display):
     """Scores with error bars against the time to predict a row.
 
     Names stand in a column on the right, tied to their points, so that they never overlap.
@@ -60,23 +59,6 @@ class ScoreLatencyDisplay:
     ['forest']
     """
 
-    def __init__(
-        self,
-        frame: pd.DataFrame,
-        *,
-        score_name: str = "score",
-        lower_is_better: bool = False,
-        title: str = "",
-    ) -> None:
-        self._frame = frame
-        self.score_name = score_name
-        self.lower_is_better = lower_is_better
-        self.title = title
-
-    def frame(self) -> pd.DataFrame:
-        """Return what is drawn."""
-        return self._frame.copy()
-
     def plot(self, ax: Any = None) -> Self:
         """Draw into ``ax``, or into a figure of its own; rows without a score are left out.
 
@@ -95,25 +77,13 @@ class ScoreLatencyDisplay:
             height = max(5.5, 1.5 + 0.17 * len(shown))  # inches
             ax = figure.Figure(figsize=(9.0, height), layout="constrained").add_subplot()
         self.ax_, self.figure_ = ax, ax.figure
-        self._name_axes()
+        self._score_against_cost(ax, "time to predict a row in a batch", "one standard error ")
+        decorate(ax, self.title)
         if len(shown):
             points = self._place(shown)
             self._draw(points)
             name_beside(ax, points.assign(colour=points["combination"].map(_COLOURS)))
         return self
-
-    def _name_axes(self) -> None:
-        ax = self.ax_
-        ax.set_xscale("log")
-        ax.set_xlabel("time to predict a row in a batch")
-        turned = "lower is better, axis turned" if self.lower_is_better else "higher is better"
-        ax.set_ylabel(f"{self.score_name} ± one standard error ({turned})")
-        if self.lower_is_better:
-            ax.yaxis.set_inverted(True)
-        ax.grid(True, color="0.92", zorder=0)
-        ax.set_axisbelow(True)
-        if self.title:
-            ax.set_title(self.title, fontsize="medium", loc="left", wrap=True)
 
     def _place(self, shown: pd.DataFrame) -> pd.DataFrame:
         """Set the limits of the axes and return what is drawn where, the worst first."""
@@ -127,14 +97,8 @@ class ScoreLatencyDisplay:
         far = too_far(off.abs(), _FLOOR_DECADES)
         x = limits(decade[~far], decade[~far], _NARROWEST)
         y = limits((score - error)[~bad], (score + error)[~bad], 0.0)
-        self.ax_.set_xlim(10.0 ** x[0], 10.0 ** x[1])
+        duration = limit_log_axis(self.ax_, *x, "s")
         self.ax_.set_ylim(*(y[::-1] if self.lower_is_better else y))
-        ticker = require("matplotlib.ticker", extra="plot", purpose="report.plot()")
-        duration = ticker.EngFormatter(unit="s")
-        self.ax_.xaxis.set_major_formatter(duration)
-        steps = (1, 2, 5) if x[1] - x[0] < _FEW_DECADES else (1,)
-        self.ax_.xaxis.set_major_locator(ticker.LogLocator(subs=steps))
-        self.ax_.xaxis.set_minor_formatter("")
         labels = []
         for name, value, time, low, out in zip(shown.index, score, decade, bad, far, strict=True):
             values = [f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.3g}"] if low else []
@@ -167,11 +131,3 @@ class ScoreLatencyDisplay:
             )
         if points["combination"].nunique() > 1:
             self.ax_.legend(loc="best", frameon=False, fontsize="small")
-
-    def _repr_png_(self) -> bytes | None:
-        """Show the picture in a notebook without touching pyplot."""
-        if not hasattr(self, "figure_"):
-            return None
-        file = BytesIO()
-        self.figure_.savefig(file, format="png", dpi=110)
-        return file.getvalue()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from stackens._core._optional import require
+from stackens.displays._display import Display, decorate
 
 __all__ = ["WeightCurvesDisplay"]
 
 _COLOURS = ("#c44e52", "#4c72b0", "#55a868", "#8172b3", "#ccb974", "#64b5cd")
 
 
-class WeightCurvesDisplay:
+class WeightCurvesDisplay(Display):
     """Scores of single models as points, of averages as lines with a band around them.
 
     Parameters
@@ -58,15 +58,8 @@ class WeightCurvesDisplay:
         lower_is_better: bool = False,
         title: str = "",
     ) -> None:
-        self._frame = frame
+        super().__init__(frame, score_name=score_name, lower_is_better=lower_is_better, title=title)
         self.x_label = x_label
-        self.score_name = score_name
-        self.lower_is_better = lower_is_better
-        self.title = title
-
-    def frame(self) -> pd.DataFrame:
-        """Return what is drawn."""
-        return self._frame.copy()
 
     def plot(self, ax: Any = None) -> Self:
         """Draw into ``ax``, or into a figure of its own.
@@ -108,17 +101,6 @@ class WeightCurvesDisplay:
         ax.set_xlabel(self.x_label)
         if pd.api.types.is_integer_dtype(self._frame["x"]):
             ax.locator_params(axis="x", integer=True)
-        ax.grid(True, color="0.92", zorder=0)
-        ax.set_axisbelow(True)
-        if self.title:
-            ax.set_title(self.title, fontsize="medium", loc="left", wrap=True)
+        decorate(ax, self.title)
         ax.legend(loc="best", frameon=False, fontsize="small")
         return self
-
-    def _repr_png_(self) -> bytes | None:
-        """Show the picture in a notebook without touching pyplot."""
-        if not hasattr(self, "figure_"):
-            return None
-        file = BytesIO()
-        self.figure_.savefig(file, format="png", dpi=110)
-        return file.getvalue()

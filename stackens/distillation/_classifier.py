@@ -11,7 +11,6 @@ from stackens._core._sklearn import StrOptions
 from stackens._core._task import Task
 from stackens.distillation._distilled import Distilled
 from stackens.distillation._lesson import Loss
-from stackens.evaluation import Scoring, resolve_scoring
 
 __all__ = ["DistilledClassifier"]
 
@@ -196,14 +195,8 @@ class DistilledClassifier(ClassifierMixin, Distilled):
     def _loss(self) -> Loss:
         return self.loss
 
-    def _student_task(self, task: Task) -> Task:
-        return task
-
     def _hard(self, y: Any, task: Task) -> np.ndarray:
         return np.eye(task.n_outputs)[task.encode(y)]
-
-    def _scoring(self, task: Task) -> Scoring:
-        return resolve_scoring(self.scoring, task, {})
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict probabilities with the student.

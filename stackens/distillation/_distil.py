@@ -188,7 +188,8 @@ def _trial(
         fitted, soft, said = known, known.soft[train], known.soft[test]
     lessons = _lessons(part, soft, fitted, plan)
     weights = None if inputs.weight is None else inputs.weight[test]
-    held_out = HeldOut(test, inputs.truth[test], weights, {TEACHER: answers_of(said, lessons)})
+    answers = {TEACHER: answers_of(said, lessons)}
+    held_out = HeldOut(test, inputs.truth[test], weights, answers, inputs.X)
     return Trial(lessons, X_test, held_out, plan.random_state), fitted
 
 

@@ -12,14 +12,14 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import assert_all_finite, get_tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from stackens._core._rows import check_columns, check_same_rows, n_rows
+from stackens._core._rows import as_array, check_columns, check_same_rows, n_rows
 from stackens._core._sklearn import Interval, StrOptions, fit_context
 from stackens._core._task import Task, infer_task
 from stackens._core._warning import warn
 from stackens.distillation._candidates import mixes
 from stackens.distillation._distil import Distillation, distil
 from stackens.distillation._findings import PLAIN, verdict
-from stackens.distillation._given_rows import given_array, given_mask, given_rows, given_unlabeled
+from stackens.distillation._given_rows import given_mask, given_rows, given_unlabeled
 from stackens.distillation._inputs import Inputs
 from stackens.distillation._lesson import Loss
 from stackens.distillation._plan import Plan
@@ -33,7 +33,7 @@ from stackens.distillation.teachers import (
     resolve_teacher,
 )
 from stackens.ensemble import OutOfFoldEnsemble
-from stackens.evaluation import Scoring, listed_cv
+from stackens.evaluation import Scoring, listed_cv, resolve_scoring
 from stackens.exceptions import DistillationWarning
 from stackens.export.program import Graph
 from stackens.export.readers import Method, Table, read_response
@@ -102,17 +102,17 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
     def _loss(self) -> Loss:
         """Return the loss of soft targets."""
 
-    @abstractmethod
     def _student_task(self, task: Task) -> Task:
         """Return what students answer."""
+        return task
 
     @abstractmethod
     def _hard(self, y: Any, task: Task) -> np.ndarray:
         """Return the truth as students learn it, shape (n_samples, n_outputs)."""
 
-    @abstractmethod
     def _scoring(self, task: Task) -> Scoring:
         """Return what students are compared by."""
+        return resolve_scoring(self.scoring, task, {})
 
     @property
     def _levels(self) -> tuple[float, ...]:
@@ -257,7 +257,7 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
             groups,
             listed_cv(self.cv, X, y, groups),
             given_mask(seen, n_rows(X)),
-            None if targets is None else given_array(targets),
+            None if targets is None else as_array(targets),
         )
 
     def _plan(self, inputs: Inputs, unlabeled: Any, outer: Any) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy.special import kl_div
@@ -17,8 +16,6 @@ __all__ = [
     "expected_calibration_error",
     "is_clear",
     "mean_kl",
-    "paired_difference",
-    "pooled_retention",
     "retention",
 ]
 
@@ -125,40 +122,6 @@ def expected_calibration_error(
     return float(np.abs(np.bincount(bins, excess)).sum() / mass.sum())
 
 
-def paired_difference(
-    losses: np.ndarray, reference: np.ndarray, weights: np.ndarray | None = None
-) -> tuple[float, float]:
-    """Return how much lower losses are than those of a reference, with the standard error.
-
-    The error is that of the mean of differences row by row, which is far smaller than the errors
-    of the two means where both find the same rows hard.
-
-    Parameters
-    ----------
-    losses, reference : ndarray of shape (n_samples,)
-        Losses of the same rows, such as :func:`stackens._core._losses.row_losses` gives.
-    weights : ndarray of shape (n_samples,) or None, default=None
-        A weight of 3 stands for three copies of a row. Weights whose mean is below one
-        cannot be meant so, and are scaled to a mean of one.
-
-    Returns
-    -------
-    difference : float
-        Positive where the losses are lower than the reference's.
-    se : float
-        One standard error; NaN for a single row.
-    """
-    n = len(losses)
-    counts = np.ones(n) if weights is None else weights * max(1.0, n / weights.sum())
-    total = float(counts.sum())
-    apart = reference - losses
-    difference = float(np.average(apart, weights=counts))
-    if total <= 1.0:
-        return difference, math.nan
-    variance = float(counts @ (apart - difference) ** 2) / (total - 1.0)
-    return difference, math.sqrt(variance / total)
-
-
 def is_clear(difference: float, se: float) -> bool:
     """Whether a difference exceeds two of its standard errors; not when either is NaN."""
     return difference > CLEAR_ERRORS * se
@@ -183,25 +146,3 @@ def retention(gap: float, gap_se: float, gain: float) -> float | None:
         to keep, and the ratio is noise of any size.
     """
     return gain / gap if is_clear(gap, gap_se) else None
-
-
-def pooled_retention(
-    gaps: Sequence[float], gap_ses: Sequence[float], gains: Sequence[float]
-) -> float | None:
-    """Return the retention of several runs: the sum of gains over the sum of gaps.
-
-    A mean of ratios would be ruled by the runs with the smallest gaps. Runs with other seeds are
-    often scored on the same rows, so their errors are added up as if they all erred the same
-    way; that can only make the gate stricter.
-
-    Parameters
-    ----------
-    gaps, gap_ses, gains : sequences of float of length n_runs
-        As for :func:`retention`.
-
-    Returns
-    -------
-    float or None
-        None where the sum of gaps does not exceed two standard errors.
-    """
-    return retention(math.fsum(gaps), math.fsum(gap_ses), math.fsum(gains))

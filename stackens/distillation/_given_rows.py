@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from stackens._core._rows import as_features, n_rows
+from stackens._core._rows import as_array, as_features, n_rows
 from stackens._core._warning import warn
 from stackens.distillation.extra_rows import collect_unlabeled, without_known_rows
 from stackens.exceptions import DistillationWarning
 
-__all__ = ["given_array", "given_mask", "given_rows", "given_unlabeled"]
+__all__ = ["given_mask", "given_rows", "given_unlabeled"]
 
 _CHUNK = 1_000  # rows of a dataset, which may be large images
 
@@ -28,7 +28,7 @@ def given_rows(X: Any) -> Any:
     """
     _refuse_any_order(X)
     if hasattr(X, "detach"):
-        X = given_array(X)
+        X = as_array(X)
     elif _is_dataset(X) or _holds_tensors(X):
         X = _stacked(X, range(len(X)))
     return as_features(X)
@@ -57,7 +57,7 @@ def _refuse_any_order(X: Any) -> None:
 def _stacked(X: Any, rows: range) -> np.ndarray:
     """Return rows of a dataset, without their labels, as an array."""
     parts = (X[row] for row in rows)  # some datasets end nowhere when iterated over
-    return np.stack([given_array(p[0] if isinstance(p, tuple | list) else p) for p in parts])
+    return np.stack([as_array(p[0] if isinstance(p, tuple | list) else p) for p in parts])
 
 
 def _chunks(X: Any) -> Iterator[np.ndarray]:
@@ -73,15 +73,6 @@ def _holds_tensors(X: Any) -> bool:
     first = X[0]
     first = first[0] if isinstance(first, tuple | list) and len(first) else first
     return hasattr(first, "detach")
-
-
-def given_array(values: Any) -> np.ndarray:
-    """Return an array of whatever has values, tensors on any device included."""
-    if not hasattr(values, "detach"):
-        return np.asarray(values)
-    values = values.detach().cpu()
-    # numpy has no bfloat16
-    return np.asarray(values.float() if str(values.dtype) == "torch.bfloat16" else values)
 
 
 def given_mask(seen: Any, n_samples: int) -> np.ndarray | None:

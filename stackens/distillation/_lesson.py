@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from stackens._core._losses import PROBABILITY_FLOOR
+from stackens._core._losses import PROBABILITY_FLOOR, softmax
 from stackens._core._rows import take_rows
 from stackens._core._task import Task
 from stackens.distillation._pinball import pinball_losses
@@ -158,10 +158,7 @@ def softened(probabilities: np.ndarray, temperature: float) -> np.ndarray:
     """Return p^(1/T), normalised: the softmax of the logits over the temperature."""
     if temperature == 1.0:
         return probabilities
-    logs = np.log(np.clip(probabilities, PROBABILITY_FLOOR, None)) / temperature
-    logs -= logs.max(axis=1, keepdims=True)
-    np.exp(logs, out=logs)
-    return logs / logs.sum(axis=1, keepdims=True)
+    return softmax(np.log(np.clip(probabilities, PROBABILITY_FLOOR, None)) / temperature)
 
 
 def centred_logits(probabilities: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from stackens._core._task import Task
 from stackens.distillation._distilled import Distilled
 from stackens.distillation._lesson import Loss
 from stackens.distillation._pinball import PinballScorer, pinball_scoring
-from stackens.evaluation import Scoring, resolve_scoring
+from stackens.evaluation import Scoring
 
 __all__ = ["DistilledRegressor"]
 
@@ -228,7 +228,7 @@ class DistilledRegressor(RegressorMixin, Distilled):
     def _scoring(self, task: Task) -> Scoring:
         if self._levels and self.scoring is None:
             return pinball_scoring(self._levels)
-        return resolve_scoring(self.scoring, task, {})
+        return super()._scoring(task)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R² of the student; with quantiles their mean pinball loss, negative.

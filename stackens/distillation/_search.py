@@ -147,6 +147,7 @@ class Search:
                             held.y[rest],
                             self.task,
                             weights,
+                            held.features(self.scoring, rest),
                         )
                     )
                 except ValueError:  # too few rows for this metric, such as one class only

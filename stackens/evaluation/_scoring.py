@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isfunction
@@ -10,12 +9,11 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer
-from sklearn.utils.metaestimators import available_if
 
 from stackens._core._losses import row_losses
 from stackens._core._task import Task
+from stackens.out_of_fold import call_scorer, reads_rows, scorer_failure
 
 __all__ = [
     "Answers",
@@ -87,7 +85,13 @@ class Scoring:
     @property
     def sign(self) -> int:
         """-1 for a loss that scikit-learn negates, else 1."""
-        return -1 if self.name.startswith("neg_") else 1
+        negated = self.name.startswith("neg_") or getattr(self.scorer, "_sign", 1) < 0
+        return -1 if negated else 1
+
+    @property
+    def reads_rows(self) -> bool:
+        """Whether the scorer may look at the rows themselves, and needs them."""
+        return reads_rows(self.scorer)
 
 
 def resolve_scoring(scoring: Any, task: Task, responses: dict[str, str]) -> Scoring:
@@ -138,82 +142,58 @@ def _usual(task: Task, responses: dict[str, str]) -> tuple[str, str]:
     )
 
 
-class _Recorded(BaseEstimator):
-    """An estimator whose X already is its answer, shape (n_samples, n_outputs)."""
-
-    def __init__(self, task: Task, response: str) -> None:
-        self.task = task
-        self.response = response
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-
-class _RecordedRegressor(RegressorMixin, _Recorded):
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return X if self.task.y_ndim == 2 else X[:, 0]
-
-
-class _RecordedClassifier(ClassifierMixin, _Recorded):
-    @property
-    def classes_(self) -> Any:
-        if self.task.classes is not None:
-            return self.task.classes
-        return [np.array([0, 1])] * self.task.n_outputs
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        if self.task.has_classes:
-            return self.task.decode(X.argmax(axis=1))
-        threshold = 0.0 if self.response == "decision_function" else 0.5
-        return (threshold < X).astype(np.int64)
-
-    @available_if(lambda self: self.response == "predict_proba")
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return X
-
-    @available_if(lambda self: self.response == "decision_function")
-    def decision_function(self, X: np.ndarray) -> np.ndarray:
-        return X[:, 1] if self.task.kind == "binary" else X
-
-
 def score_answers(
-    scoring: Scoring, answers: Answers, y: np.ndarray, task: Task, weights: np.ndarray | None
+    scoring: Scoring,
+    answers: Answers,
+    y: np.ndarray,
+    task: Task,
+    weights: np.ndarray | None,
+    X: Any = None,
 ) -> float:
     """Return the score of some rows; greater is better.
+
+    ``X`` are the rows themselves, for scorers that read them (:attr:`Scoring.reads_rows`).
 
     Raises
     ------
     ValueError
         If these answers cannot be scored like that; the message is the reason.
     """
-    score = _score(scoring, answers, y, task, weights)
+    score = _score(scoring, answers, y, task, weights, X)
     if not np.isfinite(score):
         raise ValueError(f"its {scoring.words} is {score}")
     return score
 
 
 def _score(
-    scoring: Scoring, answers: Answers, y: np.ndarray, task: Task, weights: np.ndarray | None
+    scoring: Scoring,
+    answers: Answers,
+    y: np.ndarray,
+    task: Task,
+    weights: np.ndarray | None,
+    X: Any,
 ) -> float:
     exact = row_scores(scoring, answers, y, task, weights)
     if exact is not None:
         return exact.score(weights)
     if answers.response == "value":
         raise ValueError("it predicts numbers, not classes")
-    kind = _RecordedClassifier if task.is_classification else _RecordedRegressor
-    extra = {} if weights is None else {"sample_weight": weights}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # metrics remark on classes that a part does not hold
-        try:
-            return float(scoring.scorer(kind(task, answers.response), answers.values, y, **extra))
-        except Exception as error:
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else ""
-            what = "a classifier" if task.is_classification else "a regressor"
-            reason = reason.replace(kind.__name__, what)
-            raise ValueError(f"{type(error).__name__}: {reason}") from error
+    values, response = answers.values, answers.response
+    try:
+        return call_scorer(scoring.scorer, values, y, task, response, sample_weight=weights, X=X)
+    except Exception as error:
+        raise ValueError(scorer_failure(error, task)) from error
 
 
-def check_scoring(scoring: Scoring, y: np.ndarray, task: Task, responses: dict[str, str]) -> None:
+def check_scoring(
+    scoring: Scoring,
+    y: np.ndarray,
+    task: Task,
+    responses: dict[str, str],
+    *,
+    sample_weight: np.ndarray | None = None,
+    X: Any = None,
+) -> None:
     """Raise if no answer of these models or their combinations could be scored.
 
     Tried on what a model would say that has learnt nothing but the mean of the target.
@@ -226,7 +206,7 @@ def check_scoring(scoring: Scoring, y: np.ndarray, task: Task, responses: dict[s
     reasons = {}
     for response in (combined, *sorted(set(responses.values()) - {combined})):
         try:
-            _score(scoring, Answers(values, response), y, task, None)
+            _score(scoring, Answers(values, response), y, task, sample_weight, X)
             return
         except ValueError as error:
             reasons[response] = str(error)

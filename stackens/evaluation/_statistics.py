@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from stackens._core._rows import take_rows
 from stackens._core._task import Task
 from stackens.evaluation._scoring import Answers, RowScores, Scoring, row_scores, score_answers
 
@@ -33,12 +35,20 @@ class HeldOut:
     y : ndarray of shape (n_held_out,) or (n_held_out, n_outputs)
     sample_weight : ndarray of shape (n_held_out,) or None
     answers : dict of str -> Answers
+    X : features or None, default=None
+        All rows, of which ``rows`` are some, for scorers that read them; None if not known.
     """
 
     rows: np.ndarray
     y: np.ndarray
     sample_weight: np.ndarray | None
     answers: dict[str, Answers]
+    X: Any = None
+
+    def features(self, scoring: Scoring, index: np.ndarray | slice = slice(None)) -> Any:
+        """Return those of the rows that a scorer reads, None if it does not."""
+        wanted = scoring.reads_rows and self.X is not None
+        return take_rows(self.X, self.rows[index]) if wanted else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +100,12 @@ def evaluate(
         Seed of the bootstrap; None means 0.
     """
     scores, reasons = {}, {}
+    features = [part.features(scoring) for part in parts]
     for name in names:
         try:
             found = [
-                score_answers(scoring, part.answers[name], part.y, task, part.sample_weight)
-                for part in parts
+                score_answers(scoring, part.answers[name], part.y, task, part.sample_weight, X)
+                for part, X in zip(parts, features, strict=True)
                 if name in part.answers
             ]
         except ValueError as error:
@@ -261,6 +272,7 @@ def _from_scorer(
     for draw, count in enumerate(counts[:, units].astype(int)):
         index = np.repeat(np.arange(len(count)), count)
         weights = None if part.sample_weight is None else part.sample_weight[index]
+        X = part.features(scoring, index)
         for i, name in enumerate(names):
             answers = part.answers[name]
             try:
@@ -270,6 +282,7 @@ def _from_scorer(
                     part.y[index],
                     task,
                     weights,
+                    X,
                 )
             except ValueError:
                 continue

@@ -6,6 +6,8 @@ import math
 
 __all__ = ["as_bytes", "as_number", "as_seconds", "capitalised", "decimals"]
 
+ROUNDS_TO_ONE = 0.9995  # with three digits, so that 999.9 kB are 1 MB
+
 
 def capitalised(words: str) -> str:
     """Return words with a capital first letter and the rest as it is."""
@@ -34,8 +36,8 @@ def as_seconds(seconds: float) -> str:
     if not math.isfinite(seconds):
         return "-"
     for factor, unit in ((1.0, "s"), (1e3, "ms")):
-        if seconds * factor >= 1.0:
-            return f"{seconds * factor:.3g} {unit}"
+        if seconds * factor >= ROUNDS_TO_ONE:
+            return f"{_three_digits(seconds * factor)} {unit}"
     return f"{seconds * 1e6:.3g} µs"
 
 
@@ -44,6 +46,10 @@ def as_bytes(n_bytes: float) -> str:
     if not math.isfinite(n_bytes):
         return "-"
     for factor, unit in ((1e-9, "GB"), (1e-6, "MB"), (1e-3, "kB")):
-        if n_bytes * factor >= 1.0:
-            return f"{n_bytes * factor:.3g} {unit}"
+        if n_bytes * factor >= ROUNDS_TO_ONE:
+            return f"{_three_digits(n_bytes * factor)} {unit}"
     return f"{n_bytes:.0f} B"
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3g}" if value < 1e3 * ROUNDS_TO_ONE else f"{value:,.0f}"

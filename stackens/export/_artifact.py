@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from stackens.evaluation import as_bytes
+from stackens.evaluation import as_bytes, as_seconds
 from stackens.exceptions import ExportError
 from stackens.export._manifest import Manifest
 from stackens.export._targets import manifest_in, open_target
@@ -41,6 +41,13 @@ class ExportReport:
         Microseconds for a row in a batch of 1,000.
     versions : dict of str -> str
         Python and packages that it was made and checked with.
+
+    Examples
+    --------
+    >>> from stackens.export import ExportReport
+    >>> report = ExportReport("c", "sklearn.svm.SVC", None, 41_200, 1.5, 2.5, 0.4, versions={})
+    >>> print(report)
+    SVC as c: 41.2 kB, not checked against its source
     """
 
     target: str
@@ -76,10 +83,9 @@ class ExportReport:
             f"{beside}, {self.check.n_refused:,} refused by both): largest difference "
             f"{self.check.max_difference:.3g}, allowed {self.check.tolerance:g}"
         )
-        lines.append(
-            f"one row {self.one_row_us:.3g} µs (p99 {self.one_row_p99_us:.3g}), "
-            f"in a batch {self.batch_us_per_row:.3g} µs"
-        )
+        times = (self.one_row_us, self.one_row_p99_us, self.batch_us_per_row)
+        one, high, in_batch = (as_seconds(1e-6 * microseconds) for microseconds in times)
+        lines.append(f"one row {one} (p99 {high}), in a batch {in_batch}")
         return "\n".join(lines)
 
 
@@ -97,6 +103,16 @@ class Artifact:
         What the file says about itself.
     extension : Path or None
         The compiled Python extension beside a C file.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import stackens as se
+    >>> from sklearn.linear_model import LinearRegression
+    >>> model = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    >>> artifact = se.export.to_numpy(model, os.path.join(tempfile.mkdtemp(), "line.py"))
+    >>> artifact.path.name, artifact.manifest.target, artifact.predict([2.0])
+    ('line.py', 'numpy', np.float64(5.0))
     """
 
     path: Path

@@ -241,7 +241,7 @@ def _exported(
     folder = _folder_beside(final)
     try:
         program = _named_like(program_of(model), X)
-        given = None if X is None else _given_columns(program, X)
+        given = None if X is None else columns_of(X, program.row_columns(), program.named)[0]
         if given is not None and len(getattr(X, "shape", ())) == 2:
             require_types_without_effect(model, program, X, given)
         probes = make_probes(program, given)
@@ -328,11 +328,6 @@ def _named_like(program: Program, X: Any) -> Program:
         return program
     pairs = zip(names, program.columns, strict=True)
     return replace(program, columns=tuple(InputColumn(name, c.kind) for name, c in pairs))
-
-
-def _given_columns(program: Program, X: Any) -> list[np.ndarray]:
-    columns, _ = columns_of(X, program.row_columns(), program.named)
-    return columns
 
 
 def _to_carry(probes: Probes, expected: np.ndarray) -> np.ndarray:

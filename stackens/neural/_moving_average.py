@@ -43,7 +43,7 @@ class MovingAverage(ABC):
                 f"The 'buffers' parameter of {type(self).__name__} must be 'average' or 'newest'. "
                 f"Got {buffers!r} instead. Use 'newest' to take them as they are in the module."
             )
-        self.module = module
+        self._module = module
         self.n_updates = 0
         tensors = tensors_of(module)
         kept = {name for name, _ in unwrapped(module).named_buffers(remove_duplicate=False)}
@@ -76,9 +76,9 @@ class MovingAverage(ABC):
             If the module has other tensors than the first one; every difference is listed.
         """
         if module is not None:
-            check_same_tensors(tensors_of(self.module), tensors_of(module), "The updating module")
-            self.module = module
-        tensors = tensors_of(self.module)
+            check_same_tensors(tensors_of(self._module), tensors_of(module), "The updating module")
+            self._module = module
+        tensors = tensors_of(self._module)
         self.n_updates += 1
         self._merge(
             [
@@ -93,7 +93,7 @@ class MovingAverage(ABC):
 
         Before the first update it holds the weights that the module had at the start.
         """
-        tensors = tensors_of(self.module)
+        tensors = tensors_of(self._module)
         average = dict(zip(self._averaged, self._masters, strict=True))
         return {
             name: average.get(name, tensor).to(tensor.device, tensor.dtype, copy=True)
@@ -110,12 +110,12 @@ class MovingAverage(ABC):
         ------
         torch.nn.Module
         """
-        own = {name: tensor.clone() for name, tensor in tensors_of(self.module).items()}
+        own = {name: tensor.clone() for name, tensor in tensors_of(self._module).items()}
         try:
-            load_tensors(self.module, self.average_state())
-            yield self.module
+            load_tensors(self._module, self.average_state())
+            yield self._module
         finally:
-            load_tensors(self.module, own)
+            load_tensors(self._module, own)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is needed to go on later, in full precision, for ``torch.save``."""
@@ -283,21 +283,9 @@ class LastAverage(MovingAverage):
             master.copy_(torch.stack(versions).mean(dim=0))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is needed to go on later, in full precision, for ``torch.save``."""
         return {**super().state_dict(), "window": [list(tensors) for tensors in self._window]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state_dict` returned.
-
-        Parameters
-        ----------
-        state : mapping
-
-        Raises
-        ------
-        ValueError
-            If it is of another kind of average or of another architecture.
-        """
         super().load_state_dict(state)
         self._window.clear()
         for tensors in state["window"]:

@@ -13,8 +13,14 @@ from stackens.out_of_fold._members import (
     validate_estimators,
 )
 from stackens.out_of_fold._policy import final_step, frozen_parts
+from stackens.out_of_fold._recorded import (
+    as_fitted_estimator,
+    call_scorer,
+    reads_rows,
+    scorer_failure,
+)
 from stackens.out_of_fold._responses import choose_response, estimator_type, respond
-from stackens.out_of_fold._routing import add_members, route_fit, weight_params
+from stackens.out_of_fold._routing import add_members, fit_model, route_fit, weight_params
 from stackens.out_of_fold._table import OutOfFoldTable, PredictionTable, Response
 
 __all__ = [
@@ -26,7 +32,9 @@ __all__ = [
     "Response",
     "Split",
     "add_members",
+    "as_fitted_estimator",
     "as_seed",
+    "call_scorer",
     "check_options",
     "checked_groups",
     "checked_weights",
@@ -35,12 +43,15 @@ __all__ = [
     "estimator_pairs",
     "estimator_type",
     "final_step",
+    "fit_model",
     "frozen_parts",
     "is_dropped",
     "make_folds",
     "model_error",
+    "reads_rows",
     "respond",
     "route_fit",
+    "scorer_failure",
     "seeded_clone",
     "split_pairs",
     "validate_estimators",

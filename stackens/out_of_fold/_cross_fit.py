@@ -313,6 +313,7 @@ def cross_fit(
         covered=covered,
         features=X,
     )
+    table._warn_sums()
     return CrossFit(
         table,
         {m.name: final_model(m, fitted[m.name], folds, data) for m in members},

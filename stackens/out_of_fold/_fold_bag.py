@@ -114,6 +114,11 @@ class FoldBag:
         return self.task.classes
 
     @property
+    def feature_importances_(self) -> np.ndarray:
+        """Mean of the fold models' importances, shape (n_features,), where they have them."""
+        return np.mean([model.feature_importances_ for model in self.models], axis=0)
+
+    @property
     def n_features_in_(self) -> int:
         """Number of features seen in fit."""
         return self.models[0].n_features_in_

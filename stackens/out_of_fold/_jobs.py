@@ -17,6 +17,7 @@ from stackens._core._task import Task
 from stackens.exceptions import BaseModelError, BaseModelTypeError
 from stackens.out_of_fold._policy import Policy, final_step
 from stackens.out_of_fold._responses import respond
+from stackens.out_of_fold._routing import fit_model
 from stackens.out_of_fold._table import Response
 
 __all__ = [
@@ -35,6 +36,17 @@ _THREAD_PARAMETERS = ("n_jobs", "num_threads", "nthread", "thread_count")
 _TAKES_ALL_CORES = ("lightgbm.", "xgboost.", "catboost.")
 # Probabilities of networks in half precision are as exact as this.
 _ROUNDING = 1e-3
+# What helps against errors of other libraries that do not say so.
+_HINTS = {
+    "could not convert string to float": (
+        "Put a stackens.TabularEncoder before it, in a Pipeline."
+    ),
+    # XGBoost, also where the training part of a fold misses a class
+    "Invalid classes inferred from unique values of `y`": (
+        "It takes classes only as 0, 1, ..., all of them in each training part: number them with "
+        "sklearn.preprocessing.LabelEncoder, and keep rare ones in all folds or leave them out."
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -208,8 +220,7 @@ def _fit(model: Any, member: Member, data: Data, rows: np.ndarray | None = None)
             key: take_rows(value, rows) if is_sized_like(value, n_samples) else value
             for key, value in params.items()
         }
-    # Some estimators do not return self from fit.
-    model.fit(X, y, **params)
+    fit_model(model, X, y, params)
 
 
 @contextmanager
@@ -277,6 +288,5 @@ def model_error(what: str, error: Exception, advice: str) -> BaseModelError:
     kind = BaseModelTypeError if isinstance(error, TypeError) else BaseModelError
     said = str(error).rstrip(". ")
     said = said if len(said) <= 600 else f"{said[:600]} ..."  # some print all of X
-    text = "could not convert string to float" in said
-    hint = "Put a stackens.TabularEncoder before it, in a Pipeline. " if text else ""
-    return kind(f"{what}: {type(error).__name__}: {said}. {hint}{advice}")
+    hints = [f"{hint} " for sign, hint in _HINTS.items() if sign in said]
+    return kind(f"{what}: {type(error).__name__}: {said}. {''.join(hints)}{advice}")

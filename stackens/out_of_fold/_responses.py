@@ -58,6 +58,12 @@ def choose_response(name: str, estimator: Any, stack_method: str, task: Task) ->
                 "regressor of its kind, or a classifying ensemble for a target of classes."
             )
         stack_method = "predict"
+    if estimator_type(estimator) == "clusterer":
+        raise ValueError(
+            f"Base models learn the target. Got {name!r} ({type(estimator).__name__}), whose "
+            "clusters have numbers that mean nothing. Use it before a model, in a Pipeline or a "
+            "FeatureUnion."
+        )
     wanted = _METHODS if stack_method == "auto" else (stack_method,)
     for method in wanted:
         if hasattr(estimator, method):

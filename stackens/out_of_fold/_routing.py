@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from inspect import Parameter, signature
 from typing import Any
 
+from sklearn import config_context
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.validation import has_fit_parameter
 
 from stackens._core._sklearn import BaseSearchCV, routing_enabled
 
-__all__ = ["add_members", "route_fit", "weight_params"]
+__all__ = ["add_members", "fit_model", "route_fit", "weight_params"]
 
 # The name of the splitter among the routed objects; no base model may contain "__".
 _SPLITTER = "splitter__"
+# These hand sample weights on to the models in them only with metadata routing.
+_ONLY_ROUTED = (OneVsOneClassifier, OneVsRestClassifier, ClassifierChain, RegressorChain)
 
 
 def add_members(router: MetadataRouter, pairs: list[tuple[str, Any]], cv: Any) -> MetadataRouter:
@@ -95,6 +102,44 @@ def weight_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
         f"Underlying estimator {type(estimator).__name__} does not support sample weights. "
         "Leave sample_weight out, or use base models whose fit takes it."
     )
+
+
+def fit_model(model: Any, X: Any, y: Any, params: dict[str, Any]) -> None:
+    """Fit a model with parameters from :func:`weight_params` or :func:`route_fit`.
+
+    One model for each class or label (OneVsRest, chains) refuses sample weights unless metadata is
+    routed. For these it is, and what the routing leaves in the model is removed again.
+    """
+    parts = list(_parts(model)) if params and not routing_enabled() else []
+    if not any(isinstance(part, _ONLY_ROUTED) for part in parts):
+        model.fit(X, y, **params)
+        return
+    sample_weight = next(iter(params.values()))  # without routing there are no other parameters
+    before = [(part, vars(part).get("_metadata_request")) for part in parts]
+    with config_context(enable_metadata_routing=True):
+        for part in parts:
+            if has_fit_parameter(part, "sample_weight"):
+                part.set_fit_request(sample_weight=True)
+            if hasattr(part, "set_score_request"):
+                part.set_score_request(sample_weight=False)
+        model.fit(X, y, sample_weight=sample_weight)
+    for part in _parts(model):
+        vars(part).pop("_metadata_request", None)
+    for part, request in before:
+        if request is not None:
+            part._metadata_request = request
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Yield a model, the models among its parameters, and those that it has fitted."""
+    if isinstance(model, type) or not hasattr(model, "get_params"):
+        return
+    for part in (model, *model.get_params(deep=True).values()):
+        if hasattr(part, "get_params") and not isinstance(part, type):
+            yield part
+            for fitted in getattr(part, "estimators_", ()):
+                yield from _parts(fitted)
+            yield from _parts(getattr(part, "best_estimator_", None))
 
 
 def _is_weighted(transformer: Any) -> bool:

@@ -10,10 +10,17 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from stackens._core._rows import take_rows
-from stackens._core._task import Task
+from stackens._core._rows import check_same_rows, take_rows
+from stackens._core._task import Task, infer_task
+from stackens._core._warning import warn
+from stackens.exceptions import StackensWarning
+from stackens.out_of_fold._checks import checked_weights
+from stackens.out_of_fold._given import given_values
 
 __all__ = ["OutOfFoldTable", "PredictionTable", "Response"]
+
+# Probabilities written with two decimals, or in half precision, sum to one as closely as this.
+_SUM_ROUNDING = 0.015
 
 Response = Literal["predict_proba", "decision_function", "predict", "value"]
 
@@ -87,11 +94,37 @@ class PredictionTable:
         )
 
     def frame(self) -> pd.DataFrame:
-        """Return the predictions as a DataFrame with (model, output) columns."""
+        """Return the predictions as a DataFrame with (model, output) columns.
+
+        Rows have the labels that they have in X, or else in y, where these are of pandas.
+        """
         columns = pd.MultiIndex.from_product(
             [self.names, self.task.output_names()], names=["model", "output"]
         )
-        return pd.DataFrame(self.values.reshape(self.n_samples, -1), columns=columns)
+        values = self.values.reshape(self.n_samples, self.n_models * self.n_outputs)
+        return pd.DataFrame(values, index=self._index(), columns=columns)
+
+    def _index(self) -> pd.Index | None:
+        """Labels of the rows, where they came in a pandas frame."""
+        features = self.features
+        return features.index if isinstance(features, pd.DataFrame) else None
+
+    def _warn_sums(self) -> None:
+        """Warn about models of classes whose probabilities do not sum to one."""
+        said = []
+        for i, kind in enumerate(self.response):
+            if kind == "predict_proba" and self.task.has_classes and self.n_samples:
+                sums = self.values[:, i].sum(axis=1)
+                low, high = np.nanmin(sums), np.nanmax(sums)
+                if max(1.0 - low, high - 1.0) > _SUM_ROUNDING:
+                    said.append(f"{self.names[i]!r} (from {low:.4g} to {high:.4g})")
+        if said:
+            warn(
+                "The probabilities of a row must sum to one over the classes. Got other sums from "
+                f"{', '.join(said)}. They are combined and scored as they are; divide each row by "
+                "its sum, or wrap the model in CalibratedClassifierCV.",
+                StackensWarning,
+            )
 
     def select(self, names: Sequence[str]) -> Self:
         """Return the same table with only these models, in this order."""
@@ -171,6 +204,10 @@ class OutOfFoldTable(PredictionTable):
             text += f", {np.count_nonzero(self.covered)} rows held out"
         return f"{text}>"
 
+    def _index(self) -> pd.Index | None:
+        labelled = isinstance(self.y, pd.Series | pd.DataFrame)
+        return self.y.index if self.features is None and labelled else super()._index()
+
     @property
     def target(self) -> np.ndarray:
         """The target in numbers.
@@ -179,6 +216,102 @@ class OutOfFoldTable(PredictionTable):
         multilabel and regression targets.
         """
         return self.task.encode(self.y)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        predictions: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        classification: bool | None = None,
+    ) -> OutOfFoldTable:
+        """Make a table of predictions that exist already, for rows that no model was trained on.
+
+        Parameters
+        ----------
+        predictions : DataFrame or dict of str -> array-like of shape (n_samples, n_outputs)
+            A column or an entry for each model: probabilities for classes, values for numbers. For
+            two classes one column is enough, the probability of the second one. For more, an
+            entry has a column for each class, sorted or called like them; a frame has two levels
+            of columns, as :meth:`frame` gives. Rows with nothing but NaN were not held out.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Target.
+        sample_weight : array-like of shape (n_samples,) or None, default=None
+            Weights of the rows.
+        classification : bool or None, default=None
+            Whether y holds classes. None: floats with a fractional part are numbers.
+
+        Returns
+        -------
+        OutOfFoldTable
+
+        Raises
+        ------
+        TypeError, ValueError
+            For predictions in another form, of other rows, or that are no probabilities.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import stackens as se
+        >>> y = ["no", "no", "yes", "yes"]
+        >>> kept = pd.DataFrame({"net": [0.1, 0.3, 0.6, 0.9], "trees": [0.2, 0.1, 0.4, 0.8]})
+        >>> table = se.OutOfFoldTable.from_predictions(kept, y)
+        >>> blend = se.combiners.combiner_for("greedy").fit(table)
+        >>> new = table.with_predictions(pd.DataFrame({"net": [0.2], "trees": [0.4]}))
+        >>> blend.combine(new)
+        array([[0.8, 0.2]])
+        """
+        task, y = infer_task(y, classification=classification)
+        found = given_values(predictions, task)
+        check_same_rows(predictions=next(iter(found.values())), y=y, sample_weight=sample_weight)
+        values = np.stack(list(found.values()), axis=1)
+        response: Response = "predict_proba" if task.is_classification else "predict"
+        covered = np.isfinite(values).all(axis=(1, 2))
+        table = cls(
+            values,
+            tuple(found),
+            task,
+            (response,) * len(found),
+            y=y,
+            sample_weight=checked_weights(sample_weight, len(values)),
+            covered=covered,
+        )
+        table.covered_rows()._warn_sums()
+        return table
+
+    def with_predictions(self, predictions: Any) -> PredictionTable:
+        """Return a table of the same models for new rows.
+
+        Parameters
+        ----------
+        predictions : DataFrame or dict of str -> array-like of shape (n_samples, n_outputs)
+            As in :meth:`from_predictions`. Models that the table does not have are left out.
+
+        Returns
+        -------
+        PredictionTable
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a model is missing, or for predictions that the table could not have.
+        """
+        found = given_values(predictions, self.task)
+        missing = [name for name in self.names if name not in found]
+        if missing:
+            raise ValueError(
+                f"Predictions of every model are needed. Got {list(found)}, without {missing}. Add "
+                "them, or make the table without these models."
+            )
+        values = np.stack([found[name] for name in self.names], axis=1)
+        if np.isnan(values).any():
+            raise ValueError(
+                "Predictions of new rows must not be missing. Got NaN in "
+                f"{int(np.isnan(values).any(axis=(1, 2)).sum())} rows. Leave these rows out."
+            )
+        return PredictionTable(values, self.names, self.task, self.response)
 
     def rows(self, index: np.ndarray) -> OutOfFoldTable:
         """Return the table of these rows (indices or a mask), without splits."""

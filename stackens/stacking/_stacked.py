@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier, is_regressor
 from sklearn.linear_model import LogisticRegression, RidgeCV
-from sklearn.multioutput import MultiOutputClassifier
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -168,7 +168,7 @@ def _linear_default(classification: bool, table: OutOfFoldTable | None) -> Any:
     """Return a linear meta-learner over predictions and raw features of any type."""
     model = LogisticRegression(max_iter=1000) if classification else RidgeCV(np.logspace(-3, 3, 13))
     if table is not None and table.task.kind == "multilabel":
-        model = MultiOutputClassifier(model)
+        model = OneVsRestClassifier(model)
     is_sparse = table is not None and sparse.issparse(table.features)
     prepare = MaxAbsScaler() if is_sparse else TabularEncoder(encoding="one-hot", scale=True)
     return make_pipeline(prepare, model)

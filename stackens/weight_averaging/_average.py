@@ -86,7 +86,7 @@ def average(
     ------
     ValueError
         If the models differ, in one list of all differences; if one is not fitted or holds NaN; if
-        the weights or the rule do not fit.
+        they are quantised; if the weights or the rule do not fit.
     TypeError
         If models are of different kinds, or of one whose weights have no mean, such as trees.
 

@@ -21,7 +21,7 @@ from stackens.weight_averaging.files._checkpoint import (
 )
 from stackens.weight_averaging.rules import check_same
 
-__all__ = ["Checkpoints", "labelled", "running_averages"]
+__all__ = ["Checkpoints", "labelled", "running_averages", "with_tied"]
 
 
 def labelled(models: Iterable[Any] | Mapping[str, Any]) -> tuple[list[str], list[Any]]:
@@ -89,6 +89,9 @@ class Checkpoints:
         """
         if isinstance(checkpoint, str | os.PathLike):
             checkpoint = self._read(Path(checkpoint))
+        if self._network is not None and isinstance(checkpoint, Mapping):
+            network = adapter_of(self._network).tensors(self._network, self._network)
+            checkpoint = with_tied(checkpoint, network)
         if self._first is None:
             self._begin(checkpoint, label)
         models, labels = [self._first, checkpoint], [self._label, label]
@@ -126,6 +129,22 @@ class Checkpoints:
     def kept(self, arrays: Iterable[tuple[str, NDArray]]) -> Any:
         """Return a model with these arrays that stays as it is."""
         return self._target.write(self._target.copy(self._working), arrays)
+
+
+def with_tied(state: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tensors under all the names that they have in a network.
+
+    Files of Hugging Face keep one of the names of tied weights.
+    """
+    tied: dict[int, list[str]] = {}
+    for name, tensor in network.items():
+        tied.setdefault(id(tensor), []).append(name)
+    found = dict(state)
+    for names in tied.values():
+        kept = next((name for name in names if name in state), None)
+        if kept is not None:
+            found.update({name: state[kept] for name in names if name not in state})
+    return found
 
 
 def running_averages(

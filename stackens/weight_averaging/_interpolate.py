@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -30,12 +30,29 @@ class Interpolation:
     greater_is_better : bool
     loss : Interpolation or None
         The same for a loss, if one was given beside the score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> a, b = {"w": np.array([1.0])}, {"w": np.array([3.0])}
+    >>> path = wa.interpolate(a, b, loss=lambda model: (model["w"].item() - 2) ** 2)
+    >>> path
+    Interpolation(one_basin=True, barrier=0, n_points=11)
+    >>> path.summary()
+    'One basin (from 1 to 1 at the ends, the barrier is 0): the two models can be averaged.'
     """
 
-    scores: list[Score] = field(repr=False)
+    scores: list[Score]
     t: NDArray[np.float64]
     greater_is_better: bool = True
     loss: Interpolation | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Interpolation(one_basin={self.one_basin}, barrier={self.barrier:.4g}, "
+            f"n_points={len(self.t)})"
+        )
 
     @property
     def barrier(self) -> float:

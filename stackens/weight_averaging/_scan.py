@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -17,6 +17,7 @@ from stackens.schedules import Newest, Schedule
 from stackens.weight_averaging._checkpoints import Checkpoints, labelled, running_averages
 from stackens.weight_averaging._evaluation import Evaluate, Score, score_of, warn_if_worse
 from stackens.weight_averaging.adapters import find_adapter
+from stackens.weight_averaging.files._order import warn_if_sorted_as_text
 
 __all__ = ["LastNScan", "scan_last_n"]
 
@@ -32,10 +33,28 @@ class LastNScan:
     runs : DataFrame
         A row for each run, n and schedule; see :meth:`frame`.
     greater_is_better : bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> checkpoints = [{"w": np.array([value])} for value in (0.5, 1.0, 1.0, 3.0, 1.0)]
+    >>> scan = wa.scan_last_n(checkpoints, lambda model: -abs(model["w"].item() - 2.5), "equal")
+    >>> scan
+    LastNScan(best=equal average of the last 2 of 5, score=-0.5, newest alone=-1.5)
+    >>> int(scan.best["n"])
+    2
     """
 
-    runs: pd.DataFrame = field(repr=False)
+    runs: pd.DataFrame
     greater_is_better: bool = True
+
+    def __repr__(self) -> str:
+        best, alone = self.best, self.frame().query("n == 1 and kind == 'single'")["score"].item()
+        return (
+            f"LastNScan(best={best['schedule']} average of the last {best['n']} of "
+            f"{self.runs['n'].max()}, score={best['score']:.4g}, newest alone={alone:.4g})"
+        )
 
     def frame(self, *, by_run: bool = False) -> pd.DataFrame:
         """Return the scores, a row for each n and schedule.
@@ -151,6 +170,8 @@ def scan_last_n(
     -----
     OtherBasinWarning
         If an average of all checkpoints is clearly worse than they are.
+    StackensWarning
+        If paths are sorted as text, so that step 1000 stands before step 900.
 
     References
     ----------
@@ -186,6 +207,7 @@ def scan_last_n(
                 "The 'n_max' parameter must be between 1 and the number of checkpoints. Got "
                 f"{n_max} for {len(models)} checkpoints. Give more checkpoints or a smaller n_max."
             )
+        warn_if_sorted_as_text(models, newest=newest)
         order = slice(None, -count - 1, -1) if newest == "last" else slice(count)
         runs.append(list(_scores(models[order], labels[order], named, evaluate, network, key)))
     lengths = {len(run) for run in runs}

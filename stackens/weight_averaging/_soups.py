@@ -38,9 +38,23 @@ class Soup:
     trials : DataFrame
         See :meth:`frame`.
     greater_is_better : bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> models = {name: {"w": np.array([w])} for name, w in {"a": 1.0, "b": 9.0, "c": 4.0}.items()}
+    >>> soup = wa.greedy_soup(models, lambda model: -abs(model["w"].item() - 2))
+    >>> soup
+    Soup(weights=array([0.5, 0. , 0.5]), score=-0.5, greater_is_better=True)
+    >>> soup.frame()[["model", "score", "soup_score", "taken"]]
+      model  score  soup_score  taken
+    0     a   -1.0        -1.0   True
+    1     c   -2.0        -0.5   True
+    2     b   -7.0        -2.7  False
     """
 
-    model: Any
+    model: Any = field(repr=False)
     weights: NDArray[np.float64]
     score: float
     trials: pd.DataFrame = field(repr=False)

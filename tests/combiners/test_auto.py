@@ -132,7 +132,7 @@ def test_weights_only_where_the_choice_has_them(make_table):
 def test_scorers_are_computed_on_every_split(make_table, scoring):
     from sklearn.metrics import get_scorer
 
-    from stackens.combiners._greedy_scorer import as_fitted_estimator
+    from stackens.out_of_fold import as_fitted_estimator
 
     table = make_table("binary", n=160, weighted=True)
     auto = AutoCombiner(scoring=scoring).fit(table)

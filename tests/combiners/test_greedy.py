@@ -8,7 +8,7 @@ from sklearn.metrics import fbeta_score, get_scorer, make_scorer
 
 from stackens._core._task import Task
 from stackens.combiners import GreedySelection, greedy_selection
-from stackens.combiners._greedy_scorer import as_fitted_estimator
+from stackens.out_of_fold import as_fitted_estimator
 
 SCORERS = {
     "binary": [

@@ -14,7 +14,8 @@ from stackens.combiners._greedy_metrics import (
     selection_metric,
 )
 from stackens.combiners._greedy_ranks import AccuracyMetric, RocAucMetric
-from stackens.combiners._greedy_scorer import ScorerMetric, as_fitted_estimator
+from stackens.combiners._greedy_scorer import ScorerMetric
+from stackens.out_of_fold import as_fitted_estimator
 
 
 @pytest.mark.parametrize(

@@ -3,31 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import get_scorer, make_scorer, max_error, precision_score
 
 from stackens.combiners import AutoCombiner, GreedySelection, UniformMean
-from stackens.combiners._greedy_scorer import (
-    ScorerMetric,
-    as_fitted_estimator,
-    checked_scorer,
-    trial_table,
-)
-
-
-def test_scorers_get_labels_and_probabilities(make_table):
-    table = make_table("binary")
-    estimator, p = as_fitted_estimator(table.task), table.values[:, 0]
-    seen = {}
-
-    def scorer(model, X, y, sample_weight=None):
-        seen.update(classes=model.classes_, labels=model.predict(X), p=model.predict_proba(X), y=y)
-        return 0.5
-
-    assert scorer(estimator, p, table.y) == 0.5
-    assert seen["classes"].tolist() == ["ant", "bee"]
-    assert (seen["labels"] == np.array(["ant", "bee"])[p.argmax(axis=1)]).all()
-    np.testing.assert_array_equal(seen["p"], p)
+from stackens.combiners._greedy_scorer import ScorerMetric, checked_scorer, trial_table
+from stackens.out_of_fold import as_fitted_estimator
 
 
 @pytest.mark.parametrize(
@@ -185,3 +167,27 @@ def test_guesses_suit_the_target(make_table, kind):
         assert table.values.max() <= 1
     if table.task.has_classes:
         np.testing.assert_allclose(table.values.sum(axis=2), 1)
+
+
+@pytest.mark.parametrize("combiner", [GreedySelection, AutoCombiner])
+def test_scorers_may_read_the_rows(make_table, combiner):
+    table = make_table("binary", n=120)
+    first = np.arange(120) < 60
+    values = table.values.copy()
+    right = table.task.encode(table.y)[:, None] == np.arange(2)
+    values[:, 2] = np.where(first[:, None], right, ~right)  # knows the rows that count
+    rows = pd.DataFrame({"counts": first.astype(float)})
+    table = replace(table, values=values, features=rows)
+
+    def share(estimator, X, y):
+        return float(X["counts"] @ (estimator.predict(X) == y) / X["counts"].sum())
+
+    assert combiner(scoring=share).reads_features
+    assert not combiner(scoring="accuracy").reads_features
+    found = combiner(scoring=share).fit(table)
+    combiner(scoring=share).check_scoring(table)
+    judged = found.combine(table).argmax(axis=1) == table.task.encode(table.y)
+    assert judged[first].all()
+    assert share(as_fitted_estimator(table.task, answers=values[:, 2]), rows, table.y) == 1.0
+    with pytest.raises(ValueError, match="NoneType"):
+        combiner(scoring=share).fit(replace(table, features=None))

@@ -141,3 +141,11 @@ def test_boosted_trees_are_repeatable():
     for _, model in se.default_estimators(X, y)[:2]:
         first, again = (clone(model).fit(X, y).predict_proba(X) for _ in range(2))
         np.testing.assert_array_equal(first, again)
+
+
+def test_labels_take_weights():
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(60, 3)), random.integers(2, size=(60, 2))
+    models = [pair for pair in se.default_estimators(X, y) if pair[0] in NAMES]
+    fitted = se.cross_fit(models, X, y, cv=2, sample_weight=random.random(60))
+    assert list(fitted.names) == NAMES

@@ -58,6 +58,16 @@ def test_a_gain_that_counts():
     )
 
 
+def test_large_ratios_are_written_out():
+    found = findings(
+        pd.Series({"blend": -0.402, "forest": -0.453}),
+        {"blend": [0.051, 0.012, 0.028, 0.074], "forest": [0, 0, 0, 0]},
+    )
+    found.scores["bytes"] = [3_300_000, 1_000]
+    found.scores["batch_us_per_row"] = [110.4, 1.0]
+    assert "at 110 times its time per row and 3,300 times its size" in sentence(found)
+
+
 def test_a_gain_within_noise():
     said = sentence(
         findings(

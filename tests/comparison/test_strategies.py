@@ -13,6 +13,7 @@ import stackens as se
 from stackens._core._task import Task
 from stackens.combiners import LogisticOnLogits, SimplexWeights
 from stackens.comparison._strategies import resolve_strategies
+from tests.base_models import PlainObject
 
 X, Y = make_classification(200, 6, random_state=0)
 PAIRS = [("nb", GaussianNB()), ("tree", DecisionTreeClassifier(max_depth=3, random_state=0))]
@@ -266,3 +267,11 @@ def test_a_student_is_usual_for_tables_of_several_models():
     assert names(tabular=True)[-1] == "distilled"
     assert "distilled" not in names()
     assert "distilled" not in names(PAIRS[:1], tabular=True)
+
+
+def test_models_from_elsewhere_are_compared():
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    y = (X[:, 0] + X[:, 1] / 2 > 0).astype(int)
+    models = {"plain": PlainObject(), "nb": GaussianNB()}
+    report = se.compare(models, X, y, outer=0.3, strategies=["plain", "nb", "vote"])
+    assert report.frame()["score"].notna().all()

@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.utils.estimator_checks import _NotAnArray
 
 from stackens._core._rows import (
+    as_array,
     as_features,
     check_columns,
     check_same_rows,
@@ -41,6 +42,13 @@ def test_take_rows(name, index):
     assert n_rows(X) == 4
     assert n_rows(taken) == 2
     np.testing.assert_array_equal(dense(taken), ARRAY[index])
+
+
+def test_tensors_of_any_kind_become_arrays():
+    torch = pytest.importorskip("torch")
+    for dtype in (torch.float32, torch.bfloat16):
+        assert as_array(torch.ones(2, dtype=dtype, requires_grad=True)).tolist() == [1.0, 1.0]
+    assert as_array([1, 2]).tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("kind", [list, tuple])

@@ -1,5 +1,7 @@
 """Tests of the task: what kind of target it is, and labels to numbers and back."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -174,6 +176,8 @@ def test_only_classes_can_be_decoded():
         ([True, False, True], "bool", "binary"),
         ([2, 1, 3], "int64", "multiclass"),
         ([2.5, 1, 3], "float64", "regression"),
+        ([Decimal("2.5"), Decimal(1), 3], "float64", "regression"),
+        ([Decimal(0), Decimal(1), Decimal(0)], "float64", "binary"),
         ([[True, True], [False, True], [True, False]], "bool", "multilabel"),
     ],
 )
@@ -195,6 +199,7 @@ def test_plain_values_of_dtype_object(values, dtype, kind):
     [
         np.array(["a", "b"], dtype=object),
         np.array([True, "b"], dtype=object),
+        np.array([Decimal(1), "b"], dtype=object),
         np.array([], dtype=object),
         np.array([1.5, 2.5]),
         pd.Series(["a", "b"]),

@@ -2,8 +2,6 @@
 
 import itertools
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -200,31 +198,3 @@ def test_it_draws_into_given_axes():
 def test_nothing_scored_is_an_empty_picture():
     for ax in ParetoDisplay(frame().assign(score=math.nan)).plot().axes_:
         assert ax.texts[:] == []
-
-
-def test_notebooks_show_it():
-    display = ParetoDisplay(frame())
-    assert display._repr_png_() is None
-    assert display.plot()._repr_png_().startswith(b"\x89PNG")
-
-
-def test_the_frame_is_a_copy_and_left_alone():
-    table = frame()
-    display = ParetoDisplay(table).plot()
-    changed = display.frame()
-    changed["score"] = 0
-    pd.testing.assert_frame_equal(display.frame(), frame())
-    pd.testing.assert_frame_equal(table, frame())
-
-
-def test_pyplot_is_not_touched():
-    code = """
-import sys
-import pandas as pd
-from stackens.displays import ParetoDisplay
-assert "matplotlib" not in sys.modules
-columns = {"score": 1.0, "error": 0.1, "kind": "plain", "family": "tree", "chosen": True}
-ParetoDisplay(pd.DataFrame({**columns, "one_row_us": 1.0, "bytes": [9.0]}, index=["a"])).plot()
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

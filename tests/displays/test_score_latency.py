@@ -1,8 +1,6 @@
 """The picture of a comparison, as the frame behind it and the artists in it."""
 
 import itertools
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -156,32 +154,6 @@ def test_it_draws_into_given_axes():
     assert display.figure_ is figure
 
 
-def test_notebooks_show_it():
-    display = ScoreLatencyDisplay(frame())
-    assert display._repr_png_() is None
-    assert display.plot()._repr_png_().startswith(b"\x89PNG")
-
-
 def test_nothing_scored_is_an_empty_picture():
     empty = frame().assign(score=np.nan)
     assert ScoreLatencyDisplay(empty).plot().ax_.texts[:] == []
-
-
-def test_the_frame_is_a_copy():
-    display = ScoreLatencyDisplay(frame())
-    changed = display.frame()
-    changed["score"] = 0
-    pd.testing.assert_frame_equal(display.frame(), frame())
-
-
-def test_pyplot_is_not_touched():
-    code = """
-import sys
-import pandas as pd
-from stackens.displays import ScoreLatencyDisplay
-assert "matplotlib" not in sys.modules
-columns = {"score": [1.0], "score_se": [0.1], "batch_us_per_row": [1.0], "combination": [True]}
-ScoreLatencyDisplay(pd.DataFrame(columns, index=["a"])).plot()
-assert "matplotlib.pyplot" not in sys.modules
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -13,8 +13,6 @@ from stackens.distillation._fidelity import (
     expected_calibration_error,
     is_clear,
     mean_kl,
-    paired_difference,
-    pooled_retention,
     retention,
 )
 
@@ -108,7 +106,6 @@ def measures(rows, weights):
         agreement(**values, task=VALUES),
         mean_kl(**classes, task=CLASSES),
         expected_calibration_error(STUDENT[rows], CODES[rows], weights),
-        *paired_difference(STUDENT[rows, 0], TEACHER[rows, 0], weights),
     ]
 
 
@@ -127,35 +124,6 @@ def test_the_order_of_rows_does_not_matter():
     )
 
 
-def test_paired_difference():
-    reference = np.array([1.0, 2.0, 3.0, 4.0])
-    difference, se = paired_difference(reference - [0.1, 0.2, 0.3, 0.4], reference)
-    assert difference == pytest.approx(0.25)
-    assert se == pytest.approx(np.std([0.1, 0.2, 0.3, 0.4], ddof=1) / 2)
-    assert paired_difference(reference - 0.5, reference) == pytest.approx((0.5, 0.0))
-
-
-def test_the_error_of_one_row_is_not_known():
-    difference, se = paired_difference(np.array([1.0]), np.array([3.0]))
-    assert difference == 2
-    assert math.isnan(se)
-
-
-def test_small_weights_do_not_pretend_to_be_fewer_rows():
-    losses, reference = STUDENT[:, 0], TEACHER[:, 0]
-    shares = np.full(50, 1 / 50)
-    expected = paired_difference(losses, reference)
-    assert paired_difference(losses, reference, shares) == pytest.approx(expected)
-
-
-def test_the_error_is_that_of_repeated_samples():
-    random = np.random.default_rng(2)
-    found = [paired_difference(*random.normal([[0.0], [0.3]], 1.0, (2, 40))) for _ in range(2_000)]
-    differences, errors = np.array(found).T
-    assert differences.mean() == pytest.approx(0.3, abs=0.02)
-    assert np.sqrt((errors**2).mean()) == pytest.approx(differences.std(), rel=0.05)
-
-
 def test_two_standard_errors_are_the_gate():
     assert is_clear(0.21, 0.1)
     assert not is_clear(0.2, 0.1)
@@ -171,14 +139,3 @@ def test_retention():
     assert retention(0.0002, 0.01, 0.02) is None  # the ratio would be 100
     assert retention(-0.4, 0.1, 0.3) is None
     assert retention(0.4, math.nan, 0.3) is None
-
-
-def test_pooled_retention_is_a_ratio_of_sums():
-    gaps, gains = [0.01, 0.39], [0.04, 0.30]
-    pooled = pooled_retention(gaps, [0.02, 0.1], gains)
-    assert pooled == pytest.approx(0.34 / 0.40)
-    ratios = [gain / gap for gain, gap in zip(gains, gaps, strict=True)]
-    assert pooled < np.mean(ratios)
-    # As strict as if all runs erred the same way.
-    assert pooled_retention([0.1] * 5, [0.06] * 5, [0.1] * 5) is None
-    assert pooled_retention([], [], []) is None

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from stackens.distillation import _given_rows
-from stackens.distillation._given_rows import given_array, given_rows, given_unlabeled
+from stackens.distillation._given_rows import given_rows, given_unlabeled
 
 torch = pytest.importorskip("torch")
 
@@ -22,11 +22,6 @@ def test_tensors_and_sets_of_tensors_become_arrays():
         np.testing.assert_array_equal(found, images.numpy())
     frame = pd.DataFrame({"a": [1, 2]})
     assert given_rows(frame) is frame
-
-
-def test_tensors_that_need_gradients_are_arrays_too():
-    assert given_array(torch.ones(2, requires_grad=True)).tolist() == [1.0, 1.0]
-    assert given_array([1, 2]).tolist() == [1, 2]
 
 
 class Images(torch.utils.data.Dataset):

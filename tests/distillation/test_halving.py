@@ -1,5 +1,7 @@
 """Sizes that fall behind on few rows are left out; what is small is kept."""
 
+from types import SimpleNamespace
+
 import numpy as np
 from sklearn.datasets import make_classification
 
@@ -32,11 +34,19 @@ def counted(monkeypatch):
     return rows
 
 
+def cost_of_nodes(student, X):
+    """A cost that no busy machine changes."""
+    return SimpleNamespace(
+        one_row_us=student.tree.get_depth(), n_bytes=student.tree.tree_.node_count
+    )
+
+
 DEPTHS = [TreeStudent(max_depth=depth) for depth in range(1, 13)]
 
 
 def test_rungs_double_the_rows_and_thin_out_the_sizes(monkeypatch):
     rows = counted(monkeypatch)
+    monkeypatch.setattr(_halving, "measure_student", cost_of_nodes)
     kept = promising(DEPTHS, lessons(10_000), Mix(1.0), 0, 0)
     assert 1 <= len(kept) < len(DEPTHS)
     assert kept[0].max_depth == 1  # the smallest is beaten by nothing as small

@@ -6,48 +6,20 @@ import pickle
 import pandas as pd
 import pytest
 
-from stackens._core._task import infer_task
-from stackens.distillation._findings import DISTILLED, PLAIN, TEACHER, Findings
+from stackens.distillation._findings import PLAIN
 from stackens.distillation._report import DistillationReport
-from stackens.evaluation import resolve_scoring
-
-TASK = infer_task([0, 1])[0]
+from tests.distillation.found import findings
 
 
 def report(**changes):
-    scores = pd.DataFrame(
-        {
-            "score": [-0.395, -0.430, -0.404],
-            "score_se": 0.009,
-            "agreement": [1.0, 0.93, 0.97],
-            "kl": [0.0, 0.021, 0.0085],
-            "ece": [0.012, 0.02, 0.015],
-            "one_row_us": [4_300.0, 55.0, 56.0],
-            "one_row_p99_us": [5_000.0, 70.0, 71.0],
-            "bytes": [12e6, 340e3, 350e3],
-            "fit_s": [31.0, 0.8, 2.2],
-        },
-        index=[TEACHER, PLAIN, DISTILLED],
-    )
     known = {
-        "scoring": resolve_scoring(None, TASK, {}),
-        "task": TASK,
-        "scores": scores,
-        "chosen": DISTILLED,
-        "guard": True,
         "recipe": "<tree> d6",
-        "soft_weight": 1.0,
-        "temperature": 1.0,
-        "path": "squared error",
         "label_source": "out-of-fold & honest",
-        "n_held_out": 2_400,
         "n_outer": 1,
-        "gap": 0.035,
-        "gap_se": 0.006,
         "gain": 0.028,
-        "gain_se": 0.005,
+        "teacher_temperature": None,
     }
-    return DistillationReport(Findings(**known | changes))
+    return DistillationReport(findings(**known | changes))
 
 
 def blind():

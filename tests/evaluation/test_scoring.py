@@ -241,3 +241,17 @@ def test_scorers_that_do_not_suit(scoring, task, y, reason):
 def test_metrics_are_not_scorers():
     with pytest.raises(ValueError, match=r"Got the metric r2_score\. Wrap it in sklearn.*make_sc"):
         resolve_scoring(r2_score, NUMBERS, {})
+
+
+def test_losses_made_into_scorers_are_shown_as_losses():
+    made = resolve_scoring(make_scorer(mean_absolute_error, greater_is_better=False), NUMBERS, {})
+    assert (made.name, made.sign) == ("mean_absolute_error", -1)
+    assert resolve_scoring(make_scorer(r2_score), NUMBERS, {}).sign == 1
+
+
+def test_scorers_must_take_the_weights_that_there_are():
+    metric = resolve_scoring(lambda estimator, X, y: 0.0, NUMBERS, {})
+    y, responses = np.array([1.0, 2.5]), {"tree": "predict"}
+    check_scoring(metric, y, NUMBERS, responses)
+    with pytest.raises(ValueError, match="unexpected keyword argument 'sample_weight'"):
+        check_scoring(metric, y, NUMBERS, responses, sample_weight=np.ones(2))

@@ -1,5 +1,7 @@
 """Standard errors and paired intervals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,6 +32,23 @@ def test_standard_error_of_a_mean_is_the_textbook_one():
     assert found.scores["m0"] == pytest.approx(-squares.mean())
     expected = squares.std(ddof=1) / np.sqrt(len(squares))
     assert found.standard_errors["m0"] == pytest.approx(expected, rel=0.1)
+
+
+def test_scorers_may_read_the_rows():
+    def paid(estimator, X, y):
+        return -float((X["paid"].to_numpy() * (estimator.predict(X) - y) ** 2).mean())
+
+    rows = np.arange(1, 301, 2)
+    part = numbers(n=150, rows=rows)
+    X = pd.DataFrame({"paid": np.random.default_rng(1).random(400)})
+    scoring = resolve_scoring(paid, NUMBERS, {})
+    found = evaluate([replace(part, X=X)], ["m0"], scoring, NUMBERS)
+    squares = (part.answers["m0"].values[:, 0] - part.y) ** 2 * X["paid"].to_numpy()[rows]
+    assert found.scores["m0"] == pytest.approx(-squares.mean())
+    expected = squares.std(ddof=1) / np.sqrt(150)
+    assert found.standard_errors["m0"] == pytest.approx(expected, rel=0.2)
+    assert "NoneType" in evaluate([part], ["m0"], scoring, NUMBERS).reasons["m0"]
+    assert part.features(resolve_scoring("r2", NUMBERS, {})) is None
 
 
 def test_differences_are_paired():

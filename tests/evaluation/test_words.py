@@ -33,7 +33,16 @@ def test_numbers():
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(12.5, "12.5 s"), (0.00432, "4.32 ms"), (3.2e-6, "3.2 µs"), (2e-9, "0.002 µs"), (NAN, "-")],
+    [
+        (4_321.0, "4,321 s"),
+        (12.5, "12.5 s"),
+        (0.99999, "1 s"),
+        (0.00432, "4.32 ms"),
+        (999.9e-6, "1 ms"),
+        (3.2e-6, "3.2 µs"),
+        (2e-9, "0.002 µs"),
+        (NAN, "-"),
+    ],
 )
 def test_seconds(seconds, words):
     assert as_seconds(seconds) == words
@@ -41,7 +50,14 @@ def test_seconds(seconds, words):
 
 @pytest.mark.parametrize(
     ("n_bytes", "words"),
-    [(999, "999 B"), (1_000, "1 kB"), (1_234_567, "1.23 MB"), (2e9, "2 GB"), (NAN, "-")],
+    [
+        (999, "999 B"),
+        (1_000, "1 kB"),
+        (999_900, "1 MB"),
+        (1_234_567, "1.23 MB"),
+        (2e9, "2 GB"),
+        (NAN, "-"),
+    ],
 )
 def test_bytes(n_bytes, words):
     assert as_bytes(n_bytes) == words

@@ -30,8 +30,10 @@ def test_the_report_in_words():
         "Model as c: 2.05 kB\n"
         "checked on 8,000 rows (3,000 on or beside 1,000 thresholds, 12 refused by both): largest "
         "difference 2e-16, allowed 1e-10\n"
-        "one row 1.5 µs (p99 2.5), in a batch 0.4 µs"
+        "one row 1.5 µs (p99 2.5 µs), in a batch 0.4 µs"
     )
+    slow = replace(report, one_row_us=13_300.0, one_row_p99_us=2.1e6)
+    assert str(slow).endswith("one row 13.3 ms (p99 2.1 s), in a batch 0.4 µs")
 
 
 def test_thresholds_that_were_left_out_are_told():

@@ -15,6 +15,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from stackens._core._task import infer_task
 from stackens.out_of_fold import FoldBag
@@ -149,3 +150,10 @@ def test_whether_the_probability_of_one_class_is_averaged():
     assert bag_of(booster, "predict_proba", Y2).averages_one_column
     assert not bag_of(booster, "predict_proba", Y3).averages_one_column
     assert not bag_of(GaussianNB(), "predict_proba", Y2).averages_one_column
+
+
+def test_importances_are_the_mean_of_those_of_the_models():
+    bag = bag_of(DecisionTreeClassifier(max_depth=2, random_state=0), "predict_proba", Y3)
+    expected = (bag.models[0].feature_importances_ + bag.models[1].feature_importances_) / 2
+    np.testing.assert_array_equal(bag.feature_importances_, expected)
+    assert not hasattr(bag_of(GaussianNB(), "predict_proba", Y3), "feature_importances_")

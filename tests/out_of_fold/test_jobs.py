@@ -288,6 +288,15 @@ def test_long_messages_are_cut():
     assert len(str(caught.value.__cause__)) > 3000
 
 
+def test_what_helps_against_errors_of_other_libraries():
+    class Numbered(GaussianNB):
+        def fit(self, X, y):
+            raise ValueError("Invalid classes inferred from unique values of `y`.  Expected: [0 1]")
+
+    with pytest.raises(BaseModelError, match=r"number them with sklearn.*LabelEncoder.* Fix or"):
+        one_fold(member_of(Numbered()), data_of())
+
+
 def test_models_that_do_not_return_themselves():
     class Silent(LogisticRegression):
         def fit(self, X, y):

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from lightgbm import LGBMClassifier
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.datasets import make_classification, make_multilabel_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import StackingClassifier
@@ -70,6 +71,12 @@ def test_texts_are_not_for_regressors():
     message = r"numbers. Got 'm' \(Ridge\) and the classes \['no', 'yes'\]. Leave it out"
     with pytest.raises(ValueError, match=message):
         choose_response("m", Ridge(), "auto", task)
+
+
+def test_clusters_are_no_classes():
+    for model in (KMeans(2), make_pipeline(StandardScaler(), KMeans(2))):
+        with pytest.raises(ValueError, match=r"learn the target\. Got 'k' \(.*numbers that mean"):
+            choose_response("k", model, "auto", TWO)
 
 
 def test_numbers_are_not_for_classifiers():

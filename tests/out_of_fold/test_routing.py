@@ -9,6 +9,8 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -16,8 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.metadata_routing import MetadataRouter
 
 from stackens import BlendedClassifier, StackedClassifier
-from stackens.out_of_fold import add_members, weight_params
-from stackens.out_of_fold._routing import route_fit
+from stackens._core._sklearn import routing_enabled
+from stackens.out_of_fold import add_members, fit_model, weight_params
+from stackens.out_of_fold._routing import _parts, route_fit
 from stackens.preprocessing import TabularEncoder
 
 WEIGHTS = np.arange(4.0)
@@ -90,6 +93,42 @@ def test_models_without_weights(model):
         TypeError, match=r"does not support sample weights\. Leave sample_weight out"
     ):
         weight_params(model, WEIGHTS)
+
+
+def exact(**settings):
+    return LogisticRegression(max_iter=1000, tol=1e-9, **settings)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        OneVsRestClassifier(exact()),
+        make_pipeline(StandardScaler(), OneVsRestClassifier(make_pipeline(PCA(), exact()))),
+        ClassifierChain(exact()),
+        GridSearchCV(OneVsRestClassifier(exact()), {"estimator__C": [2.0]}, cv=2),
+    ],
+)
+def test_weights_reach_models_that_are_only_routed_to(model):
+    rng = np.random.default_rng(0)
+    X, weights = rng.normal(size=(60, 3)), rng.integers(1, 4, 60)
+    Y = (X[:, :2] + rng.normal(size=(60, 2)) > 0).astype(int)
+    found, repeated = clone(model), clone(model)
+    fit_model(found, X, Y, weight_params(found, weights))
+    repeated.fit(np.repeat(X, weights, axis=0), np.repeat(Y, weights, axis=0))
+    difference = found.predict_proba(X) - repeated.predict_proba(X)
+    np.testing.assert_allclose(difference, 0.0, atol=1e-6)
+    assert all("_metadata_request" not in vars(part) for part in _parts(found))
+    assert not routing_enabled()
+
+
+def test_requests_of_the_user_stay():
+    X, Y = np.eye(6), np.arange(6) % 3
+    model = OneVsRestClassifier(exact())
+    with config_context(enable_metadata_routing=True):
+        model.estimator.set_fit_request(sample_weight=False)
+    request = model.estimator._metadata_request
+    fit_model(model, X, Y, {"sample_weight": np.ones(6)})
+    assert model.estimator._metadata_request is request
 
 
 def test_without_routing_weights_go_to_all():

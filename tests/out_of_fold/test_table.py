@@ -5,9 +5,13 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
 from stackens._core._task import Task
-from stackens.out_of_fold import OutOfFoldTable, PredictionTable
+from stackens.combiners import COMBINERS
+from stackens.exceptions import StackensWarning
+from stackens.out_of_fold import OutOfFoldTable, PredictionTable, cross_fit
+from tests.base_models import RecordingClassifier
 
 BINARY = Task("binary", 2, np.array(["no", "yes"]))
 THREE = Task("multiclass", 3, np.array([10, 20, 30]))
@@ -41,6 +45,17 @@ def test_shapes_and_frame():
     assert frame.columns.tolist() == [(m, k) for m in "ab" for k in (10, 20, 30)]
     assert frame.columns.names == ["model", "output"]
     np.testing.assert_array_equal(frame["b"][20], found.values[:, 1, 1])
+
+
+def test_rows_of_the_frame_have_the_labels_of_the_features_or_the_target():
+    labelled = pd.DataFrame({"x": range(6)}, index=list("uvwxyz"))
+    assert out_of_fold().frame().index.tolist() == list(range(6))
+    assert out_of_fold(features=labelled).frame().index.tolist() == list("uvwxyz")
+    assert out_of_fold(features=labelled.to_numpy()).frame().index.tolist() == list(range(6))
+    of_target = dataclasses.replace(out_of_fold(), y=labelled["x"])
+    assert of_target.frame().index.tolist() == list("uvwxyz")
+    assert of_target.rows(np.array([4, 0])).frame().index.tolist() == ["y", "u"]
+    assert of_target.rows(np.arange(0)).frame().shape == (0, 2)
 
 
 def test_tables_are_frozen():
@@ -142,3 +157,63 @@ def test_the_representation_is_one_line():
     many = PredictionTable(np.zeros((2, 300, 1)), names, Task("regression", 1), ("predict",) * 300)
     assert repr(many).startswith("<PredictionTable of m0, m1, ")
     assert repr(many).endswith(", m9, ...: regression, 2 rows>")
+
+
+KEPT = pd.DataFrame(
+    {"a": [0.1, 0.4, np.nan, 0.9], "b": [0.3, 0.2, np.nan, 0.6]}, index=list("wxyz")
+)
+
+
+def test_a_table_of_predictions_that_exist():
+    y = pd.Series(["no", "no", "no", "yes"], index=KEPT.index)
+    found = OutOfFoldTable.from_predictions(KEPT, y, sample_weight=[1, 2, 3, 4])
+    assert (found.names, found.task.kind) == (("a", "b"), "binary")
+    assert found.is_probability
+    assert found.covered.tolist() == [True, True, False, True]
+    np.testing.assert_array_equal(found.sample_weight, [1.0, 2.0, 3.0, 4.0])
+    assert found.frame().index.tolist() == list("wxyz")
+    np.testing.assert_array_equal(found.matrix(), KEPT)
+    again = OutOfFoldTable.from_predictions(found.frame(), y)
+    np.testing.assert_array_equal(again.values, found.values)
+    numbers = OutOfFoldTable.from_predictions(KEPT, [1, 2, 3, 4], classification=False)
+    assert (numbers.task.kind, numbers.response) == ("regression", ("predict", "predict"))
+
+
+@pytest.mark.parametrize("name", sorted(COMBINERS))
+def test_combiners_work_on_predictions_that_exist(name):
+    random = np.random.default_rng(0)
+    y = random.integers(2, size=60)
+    kept = {m: np.clip(0.25 + y / 2 + random.normal(size=60) / 4, 0, 1) for m in "ab"}
+    found = OutOfFoldTable.from_predictions(kept, y)
+    new = found.with_predictions({"b": [0.9, 0.2], "other": [0.0, 0.0], "a": [0.8, 0.1]})
+    assert new.names == ("a", "b")
+    combined = COMBINERS[name]().fit(found).combine(new)
+    assert combined.argmax(axis=1).tolist() == [1, 0]
+
+
+def test_new_rows_need_every_model():
+    found = OutOfFoldTable.from_predictions(KEPT, [0, 0, 1, 1])
+    with pytest.raises(ValueError, match=r"Got \['a'\], without \['b'\]. Add them"):
+        found.with_predictions(KEPT[["a"]])
+    with pytest.raises(ValueError, match=r"must not be missing. Got NaN in 1 rows"):
+        found.with_predictions(KEPT)
+    with pytest.raises(ValueError, match="same number of rows"):
+        OutOfFoldTable.from_predictions(KEPT, [0, 1])
+
+
+def test_probabilities_that_do_not_sum_to_one_are_named():
+    fine, other = [[0.51, 0.5], [0.4, 0.6]], [[0.25, 0.95], [0.5, 0.5]]
+    OutOfFoldTable.from_predictions({"fine": fine}, [0, 1])
+    with pytest.warns(StackensWarning, match=r"sums from 'other' \(from 1 to 1.2\). They are"):
+        OutOfFoldTable.from_predictions({"fine": fine, "other": other}, [0, 1])
+    OutOfFoldTable.from_predictions({"labels": other}, [[0, 1], [1, 1]])
+
+
+def test_a_cross_fit_names_probabilities_that_do_not_sum_to_one():
+    class Halved(RecordingClassifier):
+        def predict_proba(self, X):
+            return super().predict_proba(X) / (2 + X[:, :1])
+
+    X, y = np.linspace(0, 1, 40)[:, None], np.arange(40) % 2
+    with pytest.warns(StackensWarning, match=r"sums from 'half' \(from 0.3333 to 0.5\)"):
+        cross_fit({"half": Halved(), "nb": GaussianNB()}, X, y, n_jobs=2)

@@ -85,6 +85,18 @@ def test_log_odds_of_several_labels(n_labels):
     np.testing.assert_allclose(1 / (1 + np.exp(-log_odds)), stack.predict_proba(X), atol=1e-12)
 
 
+def test_several_labels_beside_features_when_one_is_always_there():
+    X, Y = make_multilabel_classification(100, 5, n_classes=3, random_state=0)
+    Y[:, 1] = 1
+    stack = se.StackedClassifier([KNeighborsClassifier(15)], passthrough=True)
+    with pytest.warns(UserWarning, match="Label 1 is present"):
+        stack.fit(X, Y)
+    proba = stack.predict_proba(X)
+    assert (proba[:, 1] == 1).all()
+    assert 0.2 < proba[:, [0, 2]].mean() < 0.8
+    assert stack.decision_function(X).shape == Y.shape
+
+
 def test_methods_are_those_of_the_final_estimator():
     stack = se.StackedClassifier(MODELS, LinearSVC())
     assert not hasattr(stack, "predict_proba")

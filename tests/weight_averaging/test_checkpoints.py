@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from stackens import weight_averaging as wa
-from stackens.weight_averaging._checkpoints import Checkpoints, labelled, running_averages
+from stackens.weight_averaging._checkpoints import (
+    Checkpoints,
+    labelled,
+    running_averages,
+    with_tied,
+)
 
 
 def test_models_are_called_by_their_place_or_name():
@@ -97,3 +102,34 @@ def test_the_key_finds_weights_in_files(tmp_path):
     mix = wa.learn_mixing(paths, evaluate=score, max_evaluations=5, **given)
     assert mix.model.weight.item() == pytest.approx(1.0)
     assert wa.read_checkpoint(paths[2], key="ema")["weight"] == 2
+
+
+def test_tied_weights_are_found_under_all_names_that_they_have_in_a_network():
+    shared, other = object(), object()
+    network = {"embedding": shared, "norm": other, "head": shared}
+    assert with_tied({"norm": 1, "head": 2}, network) == {"norm": 1, "head": 2, "embedding": 2}
+    assert with_tied({"embedding": 3, "head": 2}, network) == {"embedding": 3, "head": 2}
+    assert with_tied({"norm": 1}, network) == {"norm": 1}
+
+
+@pytest.mark.parametrize("kept", ["0.weight", "1.weight"])
+def test_files_that_keep_one_name_of_tied_weights_fit_their_network(tmp_path, kept):
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Linear(3, 3, False), torch.nn.Linear(3, 3, False))
+    network[1].weight = network[0].weight
+    for i in range(2):
+        np.savez(tmp_path / f"{i}.npz", **{kept: np.full((3, 3), 1 + 2 * i, np.float32)})
+    paths = [tmp_path / f"{i}.npz" for i in range(2)]
+
+    def total(model):
+        assert model[0].weight is model[1].weight
+        return model[0].weight.sum().item()
+
+    scan = wa.scan_last_n(paths, total, "equal", network=network)
+    assert scan.frame()["score"].tolist() == [27, 27, 9, 18]
+    assert total(wa.greedy_soup(paths, total, network=network).model) == 27
+    assert wa.interpolate(*paths, total, network=network).frame()["score"].iloc[5] == 18
+    mix = wa.learn_mixing(
+        paths, evaluate=lambda model: -abs(total(model) - 18), network=network, max_evaluations=9
+    )
+    assert total(mix.model) == 18

@@ -118,3 +118,9 @@ def test_too_few_points(n_points):
 def test_models_that_differ():
     with pytest.raises(ValueError, match=r"in the first model; \(2,\) in the second model"):
         wa.interpolate(A, {"w": np.zeros(2)}, loss)
+
+
+def test_the_repr_tells_the_result():
+    a, b = {"w": np.array([-1.0])}, {"w": np.array([1.0])}
+    path = wa.interpolate(a, b, loss=lambda model: (model["w"].item() ** 2 - 1) ** 2)
+    assert repr(path) == "Interpolation(one_basin=False, barrier=1, n_points=11)"

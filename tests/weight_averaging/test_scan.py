@@ -8,7 +8,7 @@ import pytest
 
 from stackens import schedules
 from stackens import weight_averaging as wa
-from stackens.exceptions import OtherBasinWarning
+from stackens.exceptions import OtherBasinWarning, StackensWarning
 
 RANDOM = np.random.default_rng(0)
 
@@ -196,3 +196,19 @@ def test_picture():
     names = {text.get_text() for text in display.ax_.get_legend().get_texts()}
     assert names == {"single", "equal", "linear", "exponential"}
     assert "two standard errors" in display.ax_.get_ylabel()
+
+
+def test_the_repr_tells_the_result():
+    checkpoints = [{"w": np.array([value])} for value in (9.0, 1.0, 3.0)]
+    scan = wa.scan_last_n(checkpoints, lambda m: abs(m["w"].item() - 2.5), greater_is_better=False)
+    assert repr(scan) == (
+        "LastNScan(best=linear average of the last 2 of 3, score=0.1667, newest alone=0.5)"
+    )
+
+
+def test_paths_sorted_as_text_are_told(tmp_path):
+    paths = [tmp_path / f"step-{step}.npz" for step in (1000, 900)]
+    for path in paths:
+        np.savez(path, w=np.ones(2))
+    with pytest.warns(StackensWarning, match="'step-1000.npz' before 'step-900.npz'"):
+        wa.scan_last_n(paths, lambda model: 1.0)

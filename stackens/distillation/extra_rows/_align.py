@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from stackens._core._rows import as_features, is_frame
+from stackens._core._rows import as_array, as_features, is_frame
 from stackens.distillation.extra_rows._cast import cast_array, cast_pandas, cast_polars
-from stackens.distillation.extra_rows._join import is_tensor
 from stackens.preprocessing._reading import is_polars
 
 __all__ = ["aligned", "is_table"]
@@ -21,10 +20,10 @@ def is_table(source: Any, like: Any) -> bool:
     """Whether a source of rows is a table in memory, rather than something that yields chunks."""
     if (
         is_frame(source)
-        or is_tensor(source)
         or sparse.issparse(source)
         or isinstance(source, np.ndarray | pd.Series)
         or hasattr(source, "to_pandas")
+        or hasattr(source, "detach")  # tensors
     ):
         return True
     if not isinstance(source, list | tuple) or len(source) == 0:
@@ -61,12 +60,6 @@ def aligned(chunk: Any, like: Any, name: str) -> Any:
                 "column names of X."
             )
         return _aligned_frame(chunk, like, name)
-    if is_tensor(like):
-        torch = sys.modules["torch"]
-        if not is_tensor(chunk):
-            chunk = torch.as_tensor(_dense(chunk, name))
-        _check_shape(chunk, like, name)
-        return chunk.to(dtype=like.dtype, device=like.device)
     if sparse.issparse(like):
         chunk = chunk if sparse.issparse(chunk) else _dense(chunk, name)
         _check_shape(chunk, like, name)
@@ -93,14 +86,10 @@ def _ndim(X: Any) -> int:
 def _dense(chunk: Any, name: str) -> np.ndarray:
     if sparse.issparse(chunk):
         return chunk.toarray()
-    if is_tensor(chunk):
-        chunk = chunk.detach().cpu()
-        half = str(chunk.dtype) == "torch.bfloat16"  # which numpy does not have
-        return (chunk.float() if half else chunk).numpy()
     if is_frame(chunk):
         return chunk.to_numpy()
-    if isinstance(chunk, np.ndarray):
-        return chunk
+    if isinstance(chunk, np.ndarray) or hasattr(chunk, "detach"):
+        return as_array(chunk)
     if _ndim(chunk) == 0:
         raise TypeError(
             f"{name} must be an array, as X is. Got {type(chunk).__name__}. Pass chunks of rows."

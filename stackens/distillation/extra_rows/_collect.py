@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from stackens._core._rows import as_features, is_frame, n_rows, take_rows
 from stackens.distillation.extra_rows._align import aligned, is_table
-from stackens.distillation.extra_rows._join import is_tensor, join_rows
+from stackens.distillation.extra_rows._join import join_rows
 
 __all__ = ["collect_unlabeled"]
 
@@ -40,7 +40,7 @@ def collect_unlabeled(
         or its batches, a list of DataFrames. Tables, and whatever else has a shape and can be
         sliced, such as a data set in an HDF5 file, are read slice by slice. The source is read
         once, to its end.
-    like : array, sparse matrix, tensor, pandas or polars DataFrame, or list
+    like : array, sparse matrix, pandas or polars DataFrame, or list
         Rows that models were fitted on; one is enough.
     max_rows : int or None, default=None
         Largest number of rows to keep; None keeps all.
@@ -88,7 +88,7 @@ def collect_unlabeled(
             f"The number of unlabeled rows to keep must be at least 1. Got {max_rows!r} instead. "
             "Use None to keep all."
         )
-    like = like if is_tensor(like) else as_features(like)
+    like = as_features(like)
     rng = np.random.default_rng(random_state)
     reservoir = _Reservoir(max_rows)
     with tqdm(desc="unlabeled rows", unit="row", disable=not verbose, leave=False) as bar:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from stackens._core._rows import n_rows, take_rows
-from stackens.distillation.extra_rows._join import is_tensor
 from stackens.distillation.extra_rows._metric import RowSpace, nearest, nearest_others
 from stackens.distillation.extra_rows._source_table import bounded_sample
 
@@ -58,15 +57,10 @@ def keep_near(
         )
     if n_rows(X_new) == 0:
         return X_new
-    real = bounded_sample(_readable(X), np.random.default_rng(random_state))
+    real = bounded_sample(X, np.random.default_rng(random_state))
     space = RowSpace(real)
     points = space.points(real)
     apart, _ = nearest_others(points, np.arange(len(points)))
-    away, _ = nearest(points, space.points(_readable(X_new)), 1)
+    away, _ = nearest(points, space.points(X_new), 1)
     near = away[:, 0] <= np.quantile(apart, quantile)
     return take_rows(X_new, np.flatnonzero(near))
-
-
-def _readable(X: Any) -> Any:
-    """Tensors as arrays, since the encoder reads arrays and frames."""
-    return X.detach().cpu().numpy() if is_tensor(X) else X

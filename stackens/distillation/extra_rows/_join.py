@@ -14,13 +14,7 @@ from scipy import sparse
 from stackens._core._rows import n_rows
 from stackens.preprocessing._reading import is_polars
 
-__all__ = ["is_tensor", "join_rows"]
-
-
-def is_tensor(X: Any) -> bool:
-    """Whether X is a torch tensor (torch itself is never imported for the answer)."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(X, torch.Tensor)
+__all__ = ["join_rows"]
 
 
 def join_rows(parts: Sequence[Any]) -> Any:
@@ -28,7 +22,7 @@ def join_rows(parts: Sequence[Any]) -> Any:
 
     Parameters
     ----------
-    parts : sequence of arrays, sparse matrices, DataFrames, tensors or lists
+    parts : sequence of arrays, sparse matrices, DataFrames or lists
         All of one kind and with the same columns; at least one. The result has the index 0, 1,
         ... where it has one.
 
@@ -48,8 +42,6 @@ def join_rows(parts: Sequence[Any]) -> Any:
         return sys.modules["polars"].concat(parts, how="vertical_relaxed")
     if sparse.issparse(first):
         return sparse.vstack(parts, format="csr")
-    if is_tensor(first):
-        return sys.modules["torch"].cat(list(parts))
     if isinstance(first, np.ndarray):
         return np.concatenate(parts)
     return list(chain.from_iterable(parts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -13,7 +12,7 @@ from scipy import sparse
 
 from stackens._core._rows import as_features, is_frame, n_rows, take_rows
 from stackens.distillation.extra_rows._columns import write_table
-from stackens.distillation.extra_rows._join import is_tensor, join_rows
+from stackens.distillation.extra_rows._join import join_rows
 from stackens.distillation.extra_rows._munge import munge
 from stackens.distillation.extra_rows._resample import resample
 from stackens.distillation.extra_rows._source_table import SourceTable, bounded_sample
@@ -95,11 +94,6 @@ def make_rows(
             f"The number of rows to make must be a whole number from 1. Got {n_new!r} instead. "
             "Five times the number of real rows is a good start."
         )
-    if is_tensor(X):
-        made = make_rows(
-            method, X.detach().cpu().numpy(), n_new, random_state=random_state, **settings
-        )
-        return sys.modules["torch"].as_tensor(made, device=X.device)
     rows = as_features(X)
     check_table(rows)
     rng = np.random.default_rng(random_state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -69,6 +70,7 @@ class Student(ABC):
         """
 
 
+@dataclass(eq=False, repr=False)
 class FittedStudent(ABC):
     """A student that has learnt: it answers raw rows, and can be measured without them.
 
@@ -82,10 +84,9 @@ class FittedStudent(ABC):
         ``"weighted copies of each class"`` or ``"hard labels"``, with what else is to be said.
     """
 
-    def __init__(self, task: Task, label: str, path: str) -> None:
-        self.task = task
-        self.label = label
-        self.path = path
+    task: Task
+    label: str
+    path: str
 
     @abstractmethod
     def outputs(self, X: Any) -> np.ndarray:

@@ -197,6 +197,7 @@ class EstimatorStudent(Student):
             ) from error
 
 
+@dataclass(eq=False, repr=False)
 class FittedEstimator(FittedStudent):
     """A student that is a fitted scikit-learn estimator.
 
@@ -213,13 +214,9 @@ class FittedEstimator(FittedStudent):
         n_classes).
     """
 
-    def __init__(
-        self, task: Task, label: str, path: str, estimator: Any, says: Says, n_train: int
-    ) -> None:
-        super().__init__(task, label, path)
-        self.estimator = estimator
-        self.says = says
-        self.n_train = n_train
+    estimator: Any
+    says: Says
+    n_train: int
 
     def outputs(self, X: Any) -> np.ndarray:
         return self._ask(X, None)

@@ -250,6 +250,7 @@ def _is_constant(matrix: np.ndarray) -> bool:
     return bool(((matrix == first) | (np.isnan(matrix) & np.isnan(first))).all())
 
 
+@dataclass(eq=False, repr=False)
 class FittedLightGBM(FittedTabular):
     """Ordinary boosters behind an encoder.
 
@@ -262,18 +263,8 @@ class FittedLightGBM(FittedTabular):
     n_threads : int, default=1
     """
 
-    def __init__(
-        self,
-        task: Task,
-        label: str,
-        path: str,
-        encoder: TabularEncoder,
-        boosters: list[Any],
-        n_threads: int = 1,
-    ) -> None:
-        super().__init__(task, label, path, encoder)
-        self.boosters = boosters
-        self.n_threads = n_threads
+    boosters: list[Any]
+    n_threads: int = 1
 
     def outputs_of_matrix(self, matrix: np.ndarray) -> np.ndarray:
         answers = [b.predict(matrix, num_threads=self.n_threads) for b in self.boosters]

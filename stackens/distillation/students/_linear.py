@@ -11,7 +11,6 @@ from scipy.linalg import solve
 from scipy.optimize import minimize
 
 from stackens._core._parallel import single_threaded_blas
-from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson
 from stackens.distillation.students._base import Student
 from stackens.distillation.students._lesson_loss import standardised
@@ -156,6 +155,7 @@ def _descend(
     return result.x[shape[0] :].reshape(shape), result.x[: shape[0]]
 
 
+@dataclass(eq=False, repr=False)
 class FittedLinear(FittedTabular):
     """Linear scores behind an encoder.
 
@@ -168,18 +168,8 @@ class FittedLinear(FittedTabular):
     intercept : ndarray of shape (n_scores,)
     """
 
-    def __init__(
-        self,
-        task: Task,
-        label: str,
-        path: str,
-        encoder: TabularEncoder,
-        coef: np.ndarray,
-        intercept: np.ndarray,
-    ) -> None:
-        super().__init__(task, label, path, encoder)
-        self.coef = coef
-        self.intercept = intercept
+    coef: np.ndarray
+    intercept: np.ndarray
 
     def outputs_of_matrix(self, matrix: np.ndarray) -> np.ndarray:
         return outputs_of(matrix @ self.coef.T + self.intercept, self.task.is_classification)

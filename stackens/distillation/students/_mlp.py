@@ -24,7 +24,6 @@ from stackens.export.readers import Table
 from stackens.export.readers.models import read_tabular_network
 from stackens.neural import TorchMLPClassifier, TorchMLPRegressor
 from stackens.neural._table import TargetRows, code_columns, encoded, fit_encoder
-from stackens.preprocessing import TabularEncoder
 
 __all__ = ["FittedMLP", "MLPStudent"]
 
@@ -179,7 +178,8 @@ n_jobs
             on_epoch=None,
             loss=lesson_loss(lesson),
         )
-        return FittedMLP(self, task, path_of(lesson), encoder, network, mean, scale)
+        path = path_of(lesson)
+        return FittedMLP(task, self.label, path, encoder, self, network, mean, scale)
 
 
 def _settings() -> list[str]:
@@ -192,14 +192,15 @@ def _epochs(n_rows: int) -> int:
     return int(np.clip(1_000_000 / n_rows, 30, 100))
 
 
+@dataclass(eq=False, repr=False)
 class FittedMLP(FittedTabular):
     """A network that has learnt.
 
     Parameters
     ----------
-    recipe : MLPStudent
-    task, path, encoder
+    task, label, path, encoder
         As for :class:`FittedTabular`.
+    recipe : MLPStudent
     module : torch.nn.Module
         The network, on the CPU and in evaluation mode: logits, or standardised values, of
         encoded rows in single precision.
@@ -207,21 +208,10 @@ class FittedMLP(FittedTabular):
         Values are the network's outputs times the scale plus the mean.
     """
 
-    def __init__(
-        self,
-        recipe: MLPStudent,
-        task: Task,
-        path: str,
-        encoder: TabularEncoder,
-        module: Any,
-        mean: np.ndarray,
-        scale: np.ndarray,
-    ) -> None:
-        super().__init__(task, recipe.label, path, encoder)
-        self.recipe = recipe
-        self.module = module
-        self.mean = mean
-        self.scale = scale
+    recipe: MLPStudent
+    module: Any
+    mean: np.ndarray
+    scale: np.ndarray
 
     def outputs_of_matrix(self, matrix: np.ndarray) -> np.ndarray:
         from stackens.neural._fitting import outputs

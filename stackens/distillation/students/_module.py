@@ -188,6 +188,7 @@ class ModuleStudent(NetworkStudent):
         return fitted
 
 
+@dataclass(eq=False, repr=False)
 class FittedModule(FittedStudent):
     """A torch module that has learnt.
 
@@ -200,13 +201,9 @@ class FittedModule(FittedStudent):
         Values are the module's outputs times the scale plus the mean.
     """
 
-    def __init__(
-        self, task: Task, label: str, path: str, module: Any, mean: np.ndarray, scale: np.ndarray
-    ) -> None:
-        super().__init__(task, label, path)
-        self.module = module
-        self.mean = mean
-        self.scale = scale
+    module: Any
+    mean: np.ndarray
+    scale: np.ndarray
 
     def outputs(self, X: Any) -> np.ndarray:
         return self._outputs(self._raw(X))

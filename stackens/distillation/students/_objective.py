@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from stackens._core._losses import PROBABILITY_FLOOR
+from stackens._core._losses import PROBABILITY_FLOOR, softmax
 from stackens.distillation._lesson import Lesson, centred_logits, softened
 from stackens.distillation.students._best_constant import best_constant
 
@@ -33,8 +33,7 @@ def outputs_of(scores: np.ndarray, is_classification: bool) -> np.ndarray:
         return scores
     if scores.shape[1] == 1:
         return np.hstack([expit(-scores), expit(scores)])
-    outputs = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return outputs / outputs.sum(axis=1, keepdims=True)
+    return softmax(scores)
 
 
 class Term(ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,7 +12,6 @@ import numpy as np
 from scipy import sparse
 
 from stackens._core._rows import as_features
-from stackens._core._task import Task
 from stackens.distillation._lesson import Lesson
 from stackens.distillation.students._base import FittedStudent
 from stackens.export.program import Graph
@@ -27,6 +26,7 @@ _OTHERS = (
 )
 
 
+@dataclass(eq=False, repr=False)
 class FittedTabular(FittedStudent):
     """A student that reads a matrix of numbers, which its encoder makes of a table.
 
@@ -38,9 +38,7 @@ class FittedTabular(FittedStudent):
         Fitted; it is public, as exports need it.
     """
 
-    def __init__(self, task: Task, label: str, path: str, encoder: TabularEncoder) -> None:
-        super().__init__(task, label, path)
-        self.encoder = encoder
+    encoder: TabularEncoder
 
     @abstractmethod
     def outputs_of_matrix(self, matrix: np.ndarray) -> np.ndarray:

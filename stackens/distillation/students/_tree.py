@@ -22,7 +22,6 @@ from stackens.distillation.students._tabular import (
 )
 from stackens.export.program import Graph
 from stackens.export.readers import Table
-from stackens.export.readers.ensembles import clipped
 from stackens.export.readers.trees._joined import joined_trees
 from stackens.export.readers.trees._sklearn_trees import tree_arrays
 from stackens.preprocessing import TabularEncoder
@@ -147,6 +146,7 @@ def _set_quantiles(tree: DecisionTreeRegressor, lesson: Lesson) -> None:
             )
 
 
+@dataclass(eq=False, repr=False)
 class FittedTree(FittedTabular):
     """A regression tree behind an encoder.
 
@@ -158,16 +158,7 @@ class FittedTree(FittedTabular):
         Its values are outputs; for two classes the probability of the second.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        label: str,
-        path: str,
-        encoder: TabularEncoder,
-        tree: DecisionTreeRegressor,
-    ) -> None:
-        super().__init__(task, label, path, encoder)
-        self.tree = tree
+    tree: DecisionTreeRegressor
 
     def outputs_of_matrix(self, matrix: np.ndarray) -> np.ndarray:
         outputs = self.tree.tree_.predict(matrix.astype(np.float32))
@@ -185,7 +176,7 @@ class FittedTree(FittedTabular):
         outputs = joined_trees(graph, matrix, [arrays], offset=np.zeros(1), base=np.zeros(width))
         if not self.task.is_classification:
             return outputs
-        outputs = clipped(graph, outputs, 0.0, 1.0)
+        outputs = graph.clip(outputs, 0.0, 1.0)
         return graph.two_classes(outputs) if self.task.kind == "binary" else outputs
 
     def ask_one(self) -> Callable[[Any], Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from stackens._core._losses import looks_like_probabilities, softmax
-from stackens._core._rows import n_rows, take_rows
+from stackens._core._rows import as_array, n_rows, take_rows
 from stackens._core._task import Task
 from stackens._core._warning import warn
 from stackens.distillation._given_rows import given_mask
@@ -189,9 +189,7 @@ class AskedFunction:
 
 def _probabilities(logits: Any) -> np.ndarray:
     """Return the softmax of logits; a single column is that of the second class."""
-    if hasattr(logits, "detach"):
-        logits = logits.detach().cpu().double()
-    logits = np.asarray(logits, dtype=np.float64)
+    logits = as_array(logits).astype(np.float64, copy=False)
     logits = logits[:, None] if logits.ndim == 1 else logits
     if logits.shape[1] == 1:
         logits = np.column_stack([np.zeros(len(logits)), logits])

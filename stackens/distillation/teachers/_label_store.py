@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 
+from stackens._core._rows import as_array
 from stackens._core._warning import warn
 from stackens.exceptions import DamagedCacheWarning
 
@@ -141,22 +142,16 @@ def _plain(part: Any) -> Any:
     """Return networks and tensors as arrays, since a slice of a tensor pickles all of it."""
     keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
     if keras is not None and isinstance(part, keras.Model):
-        values = [weight.value for weight in part.weights]  # tensors of the backend
         return (
             "keras",
             part.to_json(),
-            [
-                value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
-                for value in values
-            ],
+            [as_array(weight.value) for weight in part.weights],  # tensors of the backend
         )
     if torch is not None and isinstance(part, torch.nn.Module):
         state = {name: _plain(value) for name, value in part.state_dict().items()}
         return type(part).__qualname__, repr(part), state
     if torch is not None and isinstance(part, torch.Tensor):
-        part = part.detach().cpu()
-        part = part.float() if part.dtype == torch.bfloat16 else part
-        return "tensor", part.contiguous().numpy()
+        return "tensor", as_array(part.contiguous())
     if hasattr(part, "network") and hasattr(part, "get_params"):  # a FrozenNetwork
         return type(part).__qualname__, {
             name: _plain(value) for name, value in part.get_params(deep=False).items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -34,8 +33,6 @@ class Labelling:
     ----------
     n_calls, n_rows : int
         Calls, and rows in them.
-    seconds : float
-        Time of the calls, in seconds.
     """
 
     def __init__(self, store: LabelStore | None = None, key: str = "", verbose: int = 0) -> None:
@@ -44,7 +41,6 @@ class Labelling:
         self.verbose = verbose
         self.n_calls = 0
         self.n_rows = 0
-        self.seconds = 0.0
 
     def label(self, model: Callable[[Any], np.ndarray], X: Any, n_outputs: int) -> np.ndarray:
         """Return what a model says of rows, float64 of shape (n_samples, n_outputs).
@@ -73,9 +69,7 @@ class Labelling:
         return labels
 
     def _ask(self, model: Any, part: Any, n: int) -> np.ndarray:
-        start = time.perf_counter()
         labels = model(part)
-        self.seconds += time.perf_counter() - start
         self.n_calls += 1
         self.n_rows += n
         return labels

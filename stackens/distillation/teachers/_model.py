@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stackens._core._losses import renormalise
-from stackens._core._rows import n_rows
+from stackens._core._rows import as_array, n_rows
 from stackens._core._task import Task
 from stackens.combiners import Combiner
 from stackens.distillation.teachers._calibration import Calibration
@@ -109,10 +109,8 @@ def checked_targets(values: Any, n_samples: int, width: int, task: Task) -> np.n
     ValueError
         If it has another shape, holds NaN or infinity, or is no probability.
     """
-    if hasattr(values, "detach"):
-        values = values.detach().cpu().double()
     try:
-        targets = np.asarray(values, dtype=np.float64)
+        targets = as_array(values).astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"A teacher must answer with numbers. Got {type(values).__name__} ({error}). Return an "

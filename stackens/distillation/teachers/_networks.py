@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from stackens._core._rows import is_frame, n_rows, take_rows
+from stackens._core._rows import is_frame, n_rows
 
 __all__ = ["ask_network", "is_network", "output_of_network"]
 
-_BATCH_ROWS = 1024
 _PROBABILITIES = ("softmax", "sigmoid")
 
 
@@ -82,13 +81,7 @@ def ask_network(network: Any, X: Any) -> np.ndarray:
     from stackens.neural import FrozenNetwork
 
     asked = FrozenNetwork(network, output="values", preprocess=_Inputs(network))
-    n, parts = n_rows(X), []
-    for start in range(0, n, _BATCH_ROWS):
-        stop = min(n, start + _BATCH_ROWS)
-        tensor_or_array = hasattr(X, "detach") or isinstance(X, np.ndarray)
-        part = X[start:stop] if tensor_or_array else take_rows(X, np.arange(start, stop))
-        parts.append(asked.predict(part))
-    return np.concatenate(parts) if parts else np.empty(0)
+    return asked.predict(X) if n_rows(X) else np.empty(0)
 
 
 class _Inputs:

@@ -6,7 +6,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from os import PathLike
 from typing import Any, ClassVar, Literal
 
@@ -20,8 +19,6 @@ from stackens.exceptions import BaseModelError
 from stackens.out_of_fold import model_error
 
 __all__ = ["FittedTeacher", "Teacher", "TeacherRows", "TeachingOptions"]
-
-_SOFT_TARGETS = ("auto", "in_sample")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,11 +97,6 @@ class TeachingOptions:
         Stands for the teacher in the cache in place of a hash of its parameters or weights, for
         functions and whatever cannot be hashed. It has to change with the teacher; code is never
         part of a hash.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If one of them is none of these.
     """
 
     cv: Any = 5
@@ -116,19 +108,6 @@ class TeachingOptions:
     verbose: int = 0
     cache: str | PathLike[str] | None = None
     cache_key: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.soft_targets not in _SOFT_TARGETS:
-            raise ValueError(
-                f"The 'soft_targets' parameter must be one of {_SOFT_TARGETS}. Got "
-                f"{self.soft_targets!r}. Take 'auto' for honest targets."
-            )
-        repeats = self.n_repeats
-        if not isinstance(repeats, Integral) or isinstance(repeats, bool) or repeats < 1:
-            raise ValueError(
-                f"The 'n_repeats' parameter must be an int of at least 1. Got {repeats!r}. Give "
-                "the number of cross-fits whose labels are averaged."
-            )
 
 
 class Teacher(ABC):
@@ -267,11 +246,6 @@ class FittedTeacher:
     def rows_labelled(self) -> int:
         """Rows that it was asked about; those found in the cache are not among them."""
         return self._labelling.n_rows
-
-    @property
-    def labelling_seconds(self) -> float:
-        """Time of those calls, in seconds."""
-        return self._labelling.seconds
 
     def __repr__(self) -> str:
         return f"<teacher of {len(self.soft)} rows, soft targets {self.source}>"

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-__all__ = ["array", "comment", "number", "text", "wrapped"]
+from stackens.export.numpy._literals import wrapped
 
-_LINE = 96
+__all__ = ["array", "comment", "number", "text"]
+
 _PACKED_FROM = 16_384  # numbers; compilers read long texts about thirty times as fast
 _PIECE = 4_000  # bytes of a text: C99 promises 4,095, Microsoft's compiler takes 65,535
 _C_TYPES = {"f8": "double", "f4": "float", "i4": "int32_t", "u4": "uint32_t"}
@@ -65,17 +66,6 @@ def array(name: str, values: np.ndarray, c_type: str | None = None) -> str:
     if values.size >= _PACKED_FROM:
         return _packed(name, values, c_type)
     return f"static const {c_type} {name}[{values.size}] = {{\n{wrapped(_items(values))}\n}};\n"
-
-
-def wrapped(items: Iterable[str]) -> str:
-    """Write items with commas, on lines of a readable length."""
-    lines, line = [], "   "
-    for item in items:
-        if len(line) + len(item) + 2 > _LINE and line.strip():
-            lines.append(line)
-            line = "   "
-        line += f" {item},"
-    return "\n".join([*lines, line])
 
 
 def _items(values: np.ndarray) -> Iterable[str]:

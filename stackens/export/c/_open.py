@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.machinery import ExtensionFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.c._compile import compile_extension, require_whole
+from stackens.export.numpy._open import quickest
 
 __all__ = ["CRunner", "open_c"]
 
@@ -32,24 +32,10 @@ class CRunner:
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
-        public = ("predict_proba", "decision_function", "predict")
-        self.ask: Callable[[Any], Any] = next(
-            getattr(module, name) for name in public if hasattr(module, name)
-        )
+        self.ask = quickest(module)
 
     def outputs(self, columns: Sequence[np.ndarray]) -> np.ndarray:
-        """Answer columns of values that are read already.
-
-        Parameters
-        ----------
-        columns : sequence of arrays of shape (n_samples,)
-            float64 with NaN for missing values, or objects that are text or None.
-
-        Returns
-        -------
-        float64 array of shape (n_samples, n_outputs)
-            NaN in rows that the model refuses.
-        """
+        """Answer as :class:`~stackens.export.verification.Runner` says."""
         given = [
             column.tolist()
             if column.dtype.kind == "O"

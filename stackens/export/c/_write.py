@@ -6,9 +6,10 @@ import re
 from importlib.resources import files
 
 from stackens.export.c._expressions import Expressions
-from stackens.export.c._literals import comment, number, text, wrapped
+from stackens.export.c._literals import comment, number, text
 from stackens.export.c._python_part import is_one_number, python_part
 from stackens.export.c._steps import Steps, write_steps
+from stackens.export.numpy._literals import wrapped
 from stackens.export.program import Lookup, Program
 
 __all__ = ["write_c"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-__all__ = ["array_literal", "literal", "sequence_literal"]
+__all__ = ["array_literal", "literal", "sequence_literal", "wrapped"]
 
 _FEW = 24  # numbers that are still readable as text
 _LINE = 96
@@ -33,7 +33,7 @@ def sequence_literal(values: Iterable[Any], ends: str = "[]") -> str:
     line = ends[0] + ", ".join(texts) + ("," if ends == "()" and len(texts) == 1 else "") + ends[1]
     if len(line) < _LINE:
         return line
-    return "\n".join([ends[0], *_wrapped(texts), ends[1]])
+    return "\n".join([ends[0], wrapped(texts), ends[1]])
 
 
 def array_literal(array: np.ndarray) -> str:
@@ -75,11 +75,12 @@ def _planes(array: np.ndarray) -> bytes:
     return np.frombuffer(array.tobytes(), np.uint8).reshape(-1, array.itemsize).T.tobytes()
 
 
-def _wrapped(texts: Sequence[str]) -> list[str]:
+def wrapped(texts: Iterable[str]) -> str:
+    """Write texts with commas, on lines of a readable length."""
     lines, line = [], "   "
     for text in texts:
         if len(line) + len(text) + 2 > _LINE and line.strip():
             lines.append(line)
             line = "   "
         line += f" {text},"
-    return [*lines, line]
+    return "\n".join([*lines, line])

@@ -11,7 +11,7 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 
-__all__ = ["NumpyRunner", "open_numpy"]
+__all__ = ["NumpyRunner", "open_numpy", "quickest"]
 
 
 class NumpyRunner:
@@ -27,24 +27,10 @@ class NumpyRunner:
 
     def __init__(self, module: ModuleType) -> None:
         self.module = module
-        public = ("predict_proba", "decision_function", "predict")
-        self.ask: Callable[[Sequence[Any]], Any] = next(
-            getattr(module, name) for name in public if hasattr(module, name)
-        )
+        self.ask = quickest(module)
 
     def outputs(self, columns: Sequence[np.ndarray]) -> np.ndarray:
-        """Answer columns of values that are read already.
-
-        Parameters
-        ----------
-        columns : sequence of arrays of shape (n_samples,)
-            float64 with NaN for missing values, or objects that are text or None.
-
-        Returns
-        -------
-        float64 array of shape (n_samples, n_outputs)
-            NaN in rows that the model refuses.
-        """
+        """Answer as :class:`~stackens.export.verification.Runner` says."""
         if hasattr(self.module, "answer_columns"):
             answers, refused = self.module.answer_columns(list(columns))
             answers[refused] = np.nan
@@ -63,6 +49,12 @@ class NumpyRunner:
             return self.module.answer_row(values)
         except refused:
             return None
+
+
+def quickest(module: ModuleType) -> Callable[[Any], Any]:
+    """Return the public function of an exported module that says all of one raw row soonest."""
+    public = ("predict_proba", "decision_function", "predict")
+    return next(getattr(module, name) for name in public if hasattr(module, name))
 
 
 def open_numpy(path: str | Path) -> NumpyRunner:

@@ -26,25 +26,8 @@ def predict_proba(rows):
     return answers[0] if is_one_row else answers
 '''
 
-_DECISION_FUNCTION = '''\
-def decision_function(rows):
-    """Return {what}.
-
-    Parameters
-    ----------
-{rows}
-    Returns
-    -------
-    {one} for one row; {many} for several
-    """
-    answers, is_one_row = answers_of(rows)
-    if is_one_row:
-        return {one_answer}
-    return {answers}
-'''
-
-_PREDICT = '''\
-def predict(rows):
+_OF_ONE_OR_MANY = '''\
+def {name}(rows):
     """Return {what}.
 
     Parameters
@@ -162,7 +145,7 @@ def _public(program: Program, numpy: bool) -> list[str]:
     n = program.n_outputs
     if program.response == "values":
         what = "the predicted value" if program.one_target else "the predicted values"
-        return [_numbers(_PREDICT, what, program.one_target, n, numpy)]
+        return [_numbers("predict", what, program.one_target, n, numpy)]
     if program.decides_by_sign:
         best, best_rows = "int(answers[0][0] > 0)", "(answers[:, 0] > 0).astype(int)"
         plain = "int(answer[0] > 0)"
@@ -170,7 +153,8 @@ def _public(program: Program, numpy: bool) -> list[str]:
         best, best_rows = "argmax(answers[0])", "answers.argmax(axis=1)"
         plain = "argmax(answer)"
     many = f"LABELS[{best_rows}]" if numpy else f"[CLASSES[{plain}] for answer in answers]"
-    labels = _PREDICT.format(
+    labels = _OF_ONE_OR_MANY.format(
+        name="predict",
         what="the label of CLASSES that is the most likely",
         rows=_ROWS,
         one="one of CLASSES",
@@ -186,10 +170,10 @@ def _public(program: Program, numpy: bool) -> list[str]:
         if n == 1
         else "a score for each of CLASSES"
     )
-    return [labels, _numbers(_DECISION_FUNCTION, what, n == 1, n, numpy)]
+    return [labels, _numbers("decision_function", what, n == 1, n, numpy)]
 
 
-def _numbers(template: str, what: str, single: bool, n: int, numpy: bool) -> str:
+def _numbers(name: str, what: str, single: bool, n: int, numpy: bool) -> str:
     """Write a function that returns numbers: one, or several, for each row."""
     if single:
         one, many = "float", "an array of shape (n_rows,)" if numpy else "a list of float"
@@ -199,6 +183,6 @@ def _numbers(template: str, what: str, single: bool, n: int, numpy: bool) -> str
         one = "list of float"
         many = f"an array of shape (n_rows, {n})" if numpy else "a list of such lists"
         answer, answers = "answers[0]", "answers"
-    return template.format(
-        what=what, rows=_ROWS, one=one, many=many, one_answer=answer, answers=answers
+    return _OF_ONE_OR_MANY.format(
+        name=name, what=what, rows=_ROWS, one=one, many=many, one_answer=answer, answers=answers
     )

@@ -80,20 +80,12 @@ def add_steps(builder: Builder, source: Tensor, steps: list[Steps]) -> Tensor:
         left[root[-1]] = grow(step, 0, len(step.pieces) - 1)
         leaf.append(step.missing)
         right[root[-1]] = -len(leaf)
-    name = _ensemble(
-        builder,
-        source,
-        np.array(feature),
-        np.array(threshold),
-        np.zeros(len(feature), dtype=np.int64),
-        np.array(left),
-        np.array(right),
-        np.array(root),
-        np.array(leaf),
-        _targets_of_leaves(np.array(left), np.array(right), np.array(root), len(leaf)),
-        len(steps),
+    sides = np.array(left), np.array(right), np.array(root)
+    splits = _Splits(
+        np.array(feature), np.array(threshold), np.zeros(len(feature), dtype=np.int64), *sides
     )
-    return Tensor(name, len(steps))
+    target = _targets_of_leaves(*sides, len(leaf))
+    return _ensemble(builder, source, splits, np.array(leaf), target, len(steps))
 
 
 def add_trees(
@@ -111,28 +103,14 @@ def add_trees(
     """
     trees = _without_bare_leaves(node, feature, threshold)
     k = node.leaf_width
-    if k > 1 and (k - 1) * len(trees.feature) > _MOST_COPIES:
+    if k > 1 and (k - 1) * len(trees.splits.feature) > _MOST_COPIES:
         return _through_a_table(builder, source, node, trees)
-    leaf, target, left, right, root = _single_valued(trees, k)
-    name = _ensemble(
-        builder,
-        source,
-        np.tile(trees.feature, k),
-        np.tile(trees.threshold, k),
-        np.tile(trees.missing_left, k),
-        left,
-        right,
-        root,
-        leaf,
-        target,
-        node.width,
-    )
-    return Tensor(name, node.width)
+    return _ensemble(builder, source, *_single_valued(trees, k), node.width)
 
 
 @dataclass(frozen=True, eq=False)
-class _Forest:
-    """Trees of which none is a bare leaf, none shares a leaf, and the base is in the leaves."""
+class _Splits:
+    """Inner nodes of trees; a child below 0 is the leaf ``-1 - child``."""
 
     feature: np.ndarray
     threshold: np.ndarray
@@ -140,6 +118,13 @@ class _Forest:
     left: np.ndarray
     right: np.ndarray
     root: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Forest:
+    """Trees of which none is a bare leaf, none shares a leaf, and the base is in the leaves."""
+
+    splits: _Splits
     leaf: np.ndarray
     tree_of_leaf: np.ndarray
     offset: np.ndarray
@@ -172,17 +157,10 @@ def _without_bare_leaves(node: Trees, feature: np.ndarray, threshold: np.ndarray
         if len(here) and node.base[j] != 0:
             first = tree == here[0]
             leaf[first, j - offset[here[0]]] = node.base[j] + leaf[first, j - offset[here[0]]]
-    return _Forest(
-        feature,
-        np.concatenate([threshold, zeros.astype(np.float64)]),
-        np.concatenate([node.missing_left, zeros]).astype(np.int64),
-        left,
-        right,
-        root,
-        leaf,
-        tree,
-        offset,
-    )
+    threshold = np.concatenate([threshold, zeros.astype(np.float64)])
+    missing_left = np.concatenate([node.missing_left, zeros]).astype(np.int64)
+    splits = _Splits(feature, threshold, missing_left, left, right, root)
+    return _Forest(splits, leaf, tree, offset)
 
 
 def _reaches(node: Trees, output: int) -> bool:
@@ -231,43 +209,34 @@ def _targets_of_leaves(
     return target
 
 
-def _single_valued(
-    forest: _Forest, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Copy trees for each of the k values of a leaf: leaf, target, left, right, root."""
-    n, n_leaves = len(forest.feature), len(forest.leaf)
+def _single_valued(forest: _Forest, k: int) -> tuple[_Splits, np.ndarray, np.ndarray]:
+    """Copy trees for each of the k values of a leaf; return their splits, leaves and targets."""
+    splits = forest.splits
+    n, n_leaves = len(splits.feature), len(forest.leaf)
     shifts = [(n * i, n_leaves * i) for i in range(k)]
 
     def shifted(side: np.ndarray) -> np.ndarray:
         return np.concatenate([np.where(side >= 0, side + a, side - b) for a, b in shifts])
 
     target = forest.offset[forest.tree_of_leaf]
-    return (
-        forest.leaf.T.ravel(),
-        np.concatenate([target + i for i in range(k)]).astype(np.int64),
-        shifted(forest.left),
-        shifted(forest.right),
+    copies = _Splits(
+        np.tile(splits.feature, k),
+        np.tile(splits.threshold, k),
+        np.tile(splits.missing_left, k),
+        shifted(splits.left),
+        shifted(splits.right),
         # Tree by tree, so that each output adds up in the source's order.
-        np.stack([forest.root + a for a, _ in shifts], axis=1).ravel(),
+        np.stack([splits.root + a for a, _ in shifts], axis=1).ravel(),
     )
+    targets = np.concatenate([target + i for i in range(k)]).astype(np.int64)
+    return copies, forest.leaf.T.ravel(), targets
 
 
 def _through_a_table(builder: Builder, source: Tensor, node: Trees, forest: _Forest) -> Tensor:
     """Find the leaf of each tree, then add up rows of a table, in order."""
-    n_trees, n_leaves = len(forest.root), len(forest.leaf)
-    place = _ensemble(
-        builder,
-        source,
-        forest.feature,
-        forest.threshold,
-        forest.missing_left,
-        forest.left,
-        forest.right,
-        forest.root,
-        np.arange(n_leaves, dtype=np.float64),
-        forest.tree_of_leaf,
-        n_trees,
-    )
+    n_trees, n_leaves = len(forest.splits.root), len(forest.leaf)
+    numbers = np.arange(n_leaves, dtype=np.float64)
+    place = _ensemble(builder, source, forest.splits, numbers, forest.tree_of_leaf, n_trees).name
     table = np.zeros((n_leaves, node.width))
     start = forest.offset[forest.tree_of_leaf]
     for j in range(node.leaf_width):
@@ -281,27 +250,24 @@ def _through_a_table(builder: Builder, source: Tensor, node: Trees, forest: _For
 def _ensemble(
     builder: Builder,
     source: Tensor,
-    feature: np.ndarray,
-    threshold: np.ndarray,
-    missing_left: np.ndarray,
-    left: np.ndarray,
-    right: np.ndarray,
-    root: np.ndarray,
+    splits: _Splits,
     leaf: np.ndarray,
     target: np.ndarray,
     n_targets: int,
-) -> str:
-    left, right, leaf, target = _unmistakable_roots(left, right, root, leaf, target)
-    return builder.tree_ensemble(
+) -> Tensor:
+    left, right, leaf, target = _unmistakable_roots(
+        splits.left, splits.right, splits.root, leaf, target
+    )
+    name = builder.tree_ensemble(
         source.name,
         aggregate_function=_SUM,
         post_transform=0,
         n_targets=n_targets,
-        tree_roots=root.astype(np.int64),
-        nodes_featureids=feature.astype(np.int64),
-        nodes_splits=np.asarray(threshold, dtype=np.float64),
-        nodes_modes=np.full(len(feature), _LEQ, dtype=np.uint8),
-        nodes_missing_value_tracks_true=missing_left.astype(np.int64),
+        tree_roots=splits.root.astype(np.int64),
+        nodes_featureids=splits.feature.astype(np.int64),
+        nodes_splits=np.asarray(splits.threshold, dtype=np.float64),
+        nodes_modes=np.full(len(splits.feature), _LEQ, dtype=np.uint8),
+        nodes_missing_value_tracks_true=splits.missing_left.astype(np.int64),
         nodes_truenodeids=np.where(left >= 0, left, -1 - left),
         nodes_trueleafs=(left < 0).astype(np.int64),
         nodes_falsenodeids=np.where(right >= 0, right, -1 - right),
@@ -309,6 +275,7 @@ def _ensemble(
         leaf_targetids=np.asarray(target, dtype=np.int64),
         leaf_weights=np.asarray(leaf, dtype=np.float64),
     )
+    return Tensor(name, n_targets)
 
 
 def _unmistakable_roots(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from stackens.export.program import (
@@ -100,24 +98,16 @@ def _is_single_layer(node: Node) -> bool:
     return isinstance(node, Dense) and node.weights.dtype == np.float32
 
 
-@dataclass(frozen=True)
-class _Known:
-    finite: set[int]
-
-    def all_of(self, node: Node) -> bool:
-        return all(source in self.finite for source in node.sources)
-
-
 def finite_nodes(program: Program) -> set[int]:
     """Find nodes that are finite for every row whatsoever."""
-    known = _Known(set())
+    finite: set[int] = set()
     for i, node in program:
-        if _is_finite(node, known):
-            known.finite.add(i)
-    return known.finite
+        if _is_finite(node, sources_finite=finite.issuperset(node.sources)):
+            finite.add(i)
+    return finite
 
 
-def _is_finite(node: Node, known: _Known) -> bool:
+def _is_finite(node: Node, *, sources_finite: bool) -> bool:
     if isinstance(node, Constant):
         return bool(np.isfinite(node.values).all())
     if isinstance(node, Lookup):
@@ -130,11 +120,11 @@ def _is_finite(node: Node, known: _Known) -> bool:
     if isinstance(node, Elementwise):
         if node.function in _FLAGS:
             return True
-        return node.function in _BOUNDED and known.all_of(node)
+        return node.function in _BOUNDED and sources_finite
     if isinstance(node, Arithmetic):
-        return node.function in _FLAGS or (node.function in _CHOICES and known.all_of(node))
+        return node.function in _FLAGS or (node.function in _CHOICES and sources_finite)
     if isinstance(node, Reduce):
-        return node.function != "sum" and known.all_of(node)
+        return node.function != "sum" and sources_finite
     if isinstance(node, Argmax):
         return True
-    return isinstance(node, Concatenate | Select | Softmax | Sort) and known.all_of(node)
+    return isinstance(node, Concatenate | Select | Softmax | Sort) and sources_finite

@@ -105,17 +105,7 @@ class OnnxRunner:
         self._of_thread = threading.local()
 
     def outputs(self, columns: Sequence[np.ndarray]) -> np.ndarray:
-        """Answer columns as ``evaluate`` takes them.
-
-        Parameters
-        ----------
-        columns : sequence of arrays of shape (n_samples,)
-
-        Returns
-        -------
-        float64 array of shape (n_samples, n_outputs)
-            NaN in rows that the source refuses.
-        """
+        """Answer as :class:`~stackens.export.verification.Runner` says."""
         if len(columns[0]) == 0:  # sorting none crashes onnxruntime 1.23 and older
             return np.empty((0, self._n_outputs))
         answer = self.run({block.name: block.of_columns(columns) for block in self._blocks})

@@ -30,7 +30,7 @@ from stackens.export.program._nodes import (
     Sort,
     WeightedSum,
 )
-from stackens.export.program._program import InputColumn, Kind, Program, Response
+from stackens.export.program._program import InputColumn, Kind, Program, Response, needed_nodes
 from stackens.export.program._ramps import Ramps
 
 __all__ = ["Graph"]
@@ -207,6 +207,11 @@ class Graph:
         width = max(self.width(condition), self.width(yes), self.width(no))
         return self.add(Choose(width, condition, yes, no))
 
+    def clip(self, source: int, low: _Operand, high: _Operand) -> int:
+        """Hold a matrix between two bounds; NaN stays."""
+        at_least = self.arithmetic("maximum", source, self.constant(low))
+        return self.arithmetic("minimum", at_least, self.constant(high))
+
     def fill_missing(self, source: int, values: _Operand) -> int:
         """Replace NaN by a number of each column (one that is NaN leaves it)."""
         if np.all(np.isnan(np.asarray(values, dtype=np.float64))):
@@ -303,12 +308,9 @@ class Graph:
         ]
         refused = self._refused and self.concatenate(self._refused)
         ends = [output, refused] if isinstance(refused, int) else [output]
-        needed = set(ends)
-        for position in range(len(self._nodes) - 1, -1, -1):
-            if position in needed:
-                needed.update(self._nodes[position].sources)
-        place = {old: new for new, old in enumerate(sorted(needed))}
-        nodes = [_moved(self._nodes[old], place) for old in sorted(needed)]
+        needed = needed_nodes(self._nodes, ends)
+        place = {old: new for new, old in enumerate(needed)}
+        nodes = [_moved(self._nodes[old], place) for old in needed]
         program = Program(
             tuple(InputColumn(n, k) for n, k in zip(self.names, kinds, strict=True)),
             self.named,

@@ -27,6 +27,7 @@ __all__ = [
     "Lookup",
     "Node",
     "Numbers",
+    "OneSource",
     "Reduce",
     "Select",
     "Softmax",
@@ -99,6 +100,21 @@ class Node:
 
 
 @dataclass(frozen=True, eq=False)
+class OneSource(Node):
+    """A step that reads one matrix.
+
+    Attributes
+    ----------
+    source : int
+        Position of its node.
+    """
+
+    source_fields = ("source",)
+
+    source: int
+
+
+@dataclass(frozen=True, eq=False)
 class Numbers(Node):
     """Columns of the input that hold numbers, side by side; NaN where one is missing.
 
@@ -147,18 +163,14 @@ class Constant(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Select(Node):
+class Select(OneSource):
     """Columns of a matrix, in any order, also more than once.
 
     Attributes
     ----------
-    source : int
     columns : int array of shape (width,)
     """
 
-    source_fields = ("source",)
-
-    source: int
     columns: np.ndarray
 
 
@@ -178,19 +190,15 @@ class Concatenate(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Elementwise(Node):
+class Elementwise(OneSource):
     """A function of each number.
 
     Attributes
     ----------
-    source : int
     function : str
         One of `ELEMENTWISE`.
     """
 
-    source_fields = ("source",)
-
-    source: int
     function: str
 
 
@@ -231,19 +239,15 @@ class Choose(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Reduce(Node):
+class Reduce(OneSource):
     """One number for each row: the sum or an extreme of its columns.
 
     Attributes
     ----------
-    source : int
     function : str
         One of `REDUCTIONS`.
     """
 
-    source_fields = ("source",)
-
-    source: int
     function: str
 
 
@@ -266,69 +270,38 @@ class WeightedSum(Node):
 
 
 @dataclass(frozen=True, eq=False)
-class Dense(Node):
+class Dense(OneSource):
     """Matrix times weights, plus a bias.
 
     Attributes
     ----------
-    source : int
     weights : float64 or float32 array of shape (n_in, width)
         float32 says that the source model computes this step in single precision; then so may
         the export, and its answers agree to rounding of that precision.
     bias : array of shape (width,), of the same type
     """
 
-    source_fields = ("source",)
-
-    source: int
     weights: np.ndarray
     bias: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Softmax(Node):
-    """Exponentials of each row (less its maximum) over their sum.
-
-    Attributes
-    ----------
-    source : int
-    """
-
-    source_fields = ("source",)
-
-    source: int
+class Softmax(OneSource):
+    """Exponentials of each row (less its maximum) over their sum."""
 
 
 @dataclass(frozen=True, eq=False)
-class Sort(Node):
-    """The numbers of each row in rising order.
-
-    Attributes
-    ----------
-    source : int
-    """
-
-    source_fields = ("source",)
-
-    source: int
+class Sort(OneSource):
+    """The numbers of each row in rising order."""
 
 
 @dataclass(frozen=True, eq=False)
-class Argmax(Node):
-    """Position of the largest number of each row, the first of equals; width 1.
-
-    Attributes
-    ----------
-    source : int
-    """
-
-    source_fields = ("source",)
-
-    source: int
+class Argmax(OneSource):
+    """Position of the largest number of each row, the first of equals; width 1."""
 
 
 @dataclass(frozen=True, eq=False)
-class Interpolate(Node):
+class Interpolate(OneSource):
     """A piecewise linear function of one column, constant beyond its ends; width 1.
 
     Between two knots it is ``y0 + (x - x0) * ((y1 - y0) / (x1 - x0))``, at a knot exactly its y,
@@ -336,33 +309,23 @@ class Interpolate(Node):
 
     Attributes
     ----------
-    source : int
-        A node of width 1.
     x : float64 array of shape (n_knots,)
         Strictly rising.
     y : float64 array of shape (n_knots,)
     """
 
-    source_fields = ("source",)
-
-    source: int
     x: np.ndarray
     y: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Count(Node):
+class Count(OneSource):
     """How many of some edges are at most x, for one column; width 1. NaN stays NaN.
 
     Attributes
     ----------
-    source : int
-        A node of width 1.
     edges : float64 array of shape (n_edges,)
         Rising.
     """
 
-    source_fields = ("source",)
-
-    source: int
     edges: np.ndarray

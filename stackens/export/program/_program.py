@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 from stackens.export.program._nodes import Dense, Lookup, Node, Numbers
 from stackens.export.program._trees import Trees
 
-__all__ = ["InputColumn", "Program"]
+__all__ = ["InputColumn", "Program", "needed_nodes"]
 
 Kind = Literal["number", "category", "datetime", "timedelta"]
 Response = Literal["probabilities", "scores", "values"]
@@ -93,11 +93,7 @@ class Program:
 
     def needed_for(self, nodes: Iterable[int]) -> list[int]:
         """Return the positions of these nodes and of all that they are made from, in order."""
-        needed = set(nodes)
-        for position in range(max(needed), -1, -1):
-            if position in needed:
-                needed.update(self.nodes[position].sources)
-        return sorted(needed)
+        return needed_nodes(self.nodes, nodes)
 
     def read_columns(self) -> list[int]:
         """Return the positions of the columns that some node reads."""
@@ -124,3 +120,12 @@ class Program:
     def trees(self) -> list[Trees]:
         """Return the nodes that are trees."""
         return [node for node in self.nodes if isinstance(node, Trees)]
+
+
+def needed_nodes(nodes: Sequence[Node], wanted: Iterable[int]) -> list[int]:
+    """Return the positions of the wanted nodes and of all that they are made from, in order."""
+    needed = set(wanted)
+    for position in range(max(needed), -1, -1):
+        if position in needed:
+            needed.update(nodes[position].sources)
+    return sorted(needed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackens.export.program._nodes import Elementwise, Node, Select
+from stackens.export.program._nodes import Elementwise, OneSource, Select
 from stackens.export.program._program import Program
 
 __all__ = ["Pieces", "Ramps", "pieces_of"]
@@ -17,7 +17,7 @@ _MOST_PADDED = 2  # times as many ramps as there are
 
 
 @dataclass(frozen=True, eq=False)
-class Ramps(Node):
+class Ramps(OneSource):
     """Sum of ramps, each times its row of weights.
 
     A ramp is ``clip((x[column] - left) * slope, 0, 1)``: 0 up to its left end, 1 from its right
@@ -25,7 +25,6 @@ class Ramps(Node):
 
     Attributes
     ----------
-    source : int
     column : int array of shape (n_ramps,)
         Column of the source; at least one ramp.
     left, slope : float64 array of shape (n_ramps,)
@@ -39,9 +38,6 @@ class Ramps(Node):
         If a number is none of these.
     """
 
-    source_fields = ("source",)
-
-    source: int
     column: np.ndarray
     left: np.ndarray
     slope: np.ndarray

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackens.export.program._nodes import Node
+from stackens.export.program._nodes import OneSource
 
 __all__ = ["Trees"]
 
 
 @dataclass(frozen=True, eq=False)
-class Trees(Node):
+class Trees(OneSource):
     """Sum of decision trees, in their order, starting from `base`.
 
     All trees' inner nodes and leaves lie in common arrays. A child that is 0 or more is the
@@ -26,7 +26,6 @@ class Trees(Node):
 
     Attributes
     ----------
-    source : int
     feature : int32 array of shape (n_inner,)
         Column of the source.
     threshold : float64 array of shape (n_inner,)
@@ -42,9 +41,6 @@ class Trees(Node):
     base : float64 array of shape (width,)
     """
 
-    source_fields = ("source",)
-
-    source: int
     feature: np.ndarray
     threshold: np.ndarray
     missing_left: np.ndarray

@@ -62,6 +62,9 @@ _PLAIN_TYPES = {
 } | {"collections.OrderedDict", "collections.defaultdict"}
 # What repeated folds repeat.
 _PLAIN_TYPES |= {f"sklearn.model_selection._split.{cls}" for cls in ("KFold", "StratifiedKFold")}
+# What models ask of metadata routing.
+_REQUESTS = "MetadataRequest", "MethodMetadataRequest"
+_PLAIN_TYPES |= {f"sklearn.utils._metadata_requests.{cls}" for cls in _REQUESTS}
 _LOSSES = re.compile(
     r"sklearn\._loss\._loss\.Cy[A-Za-z]+"
     r"|sklearn\.linear_model\._sgd_fast\.(?:(?:Squared)?(?:Hinge|EpsilonInsensitive|Loss)"

@@ -14,7 +14,7 @@ from pandas.api.extensions import ExtensionArray, ExtensionDtype
 from stackens.exceptions import MissingExtraError
 from stackens.export.saving._parts import PartReader, PartWriter
 
-__all__ = ["READERS", "write_frame"]
+__all__ = ["PART_READERS", "READERS", "write_frame"]
 
 
 def write_frame(found: Any, parts: PartWriter) -> tuple[Any, ...] | None:
@@ -109,6 +109,7 @@ def _dtype_name(dtype: Any) -> str:
 
 
 # ---------------------------------------------------------------- reading
+# Each takes just what is written, and no further argument that a file might add.
 
 
 # pandas' stubs know fewer ways to say a dtype than pandas does
@@ -135,7 +136,7 @@ def _dtype(name: str) -> Any:
     return pd.api.types.pandas_dtype(name)
 
 
-def _read_frame(parts: PartReader, index: Any, columns: Any, values: Any) -> pd.DataFrame:
+def _read_frame(index: Any, columns: Any, values: Any) -> pd.DataFrame:
     if isinstance(values, np.ndarray):
         return pd.DataFrame(values, index=index, columns=columns)
     frame = pd.DataFrame(dict(enumerate(values)), index=index)
@@ -143,80 +144,35 @@ def _read_frame(parts: PartReader, index: Any, columns: Any, values: Any) -> pd.
     return frame
 
 
-def _read_series(parts: PartReader, values: Any, index: Any, name: Any) -> pd.Series:
+def _read_series(values: Any, index: Any, name: Any) -> pd.Series:
     return pd.Series(_told_array(values), index=index, name=name, dtype=values.dtype)
 
 
-def _read_index(parts: PartReader, values: Any, name: Any, frequency: str | None) -> pd.Index:
+def _read_index(values: Any, name: Any, frequency: str | None) -> pd.Index:
     found: Any = pd.Index(_told_array(values), name=name, dtype=values.dtype)
     if frequency is not None:
         found.freq = frequency
     return found
 
 
-def _read_range(parts: PartReader, start: int, stop: int, step: int, name: Any) -> pd.RangeIndex:
-    return pd.RangeIndex(start, stop, step, name=name)
-
-
-def _read_multi_index(parts: PartReader, levels: Any, codes: Any, names: Any) -> pd.MultiIndex:
-    return pd.MultiIndex(levels=levels, codes=codes, names=names)
-
-
-def _read_categorical(parts: PartReader, codes: Any, categories: Any, ordered: bool) -> Any:
-    return pd.Categorical.from_codes(codes, categories, ordered=ordered)
-
-
-def _read_zoned(parts: PartReader, moments: np.ndarray, zone: Any) -> Any:
+def _read_zoned(moments: np.ndarray, zone: Any) -> Any:
     return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(_zone(zone)).array
 
 
-def _read_texts(parts: PartReader, texts: list[Any], name: str) -> Any:
-    return _array(texts, dtype=name)
-
-
-def _read_intervals(parts: PartReader, left: Any, right: Any, closed: Any) -> Any:
-    return pd.arrays.IntervalArray.from_arrays(left, right, closed)
-
-
-def _read_masked(parts: PartReader, data: np.ndarray, mask: np.ndarray, name: str) -> Any:
+def _read_masked(data: np.ndarray, mask: np.ndarray, name: str) -> Any:
     array = _array(data, dtype=_dtype(name))
     array[mask] = pd.NA
     return array
 
 
-def _read_extension(parts: PartReader, values: Any, name: str) -> Any:
-    if name.startswith("period"):
-        return _periods(values, dtype=_dtype(name))
-    return _array(values, dtype=_dtype(name))
+def _read_extension(values: Any, name: str) -> Any:
+    make = _periods if name.startswith("period") else _array
+    return make(values, dtype=_dtype(name))
 
 
-def _read_dtype(parts: PartReader, name: str) -> Any:
-    return _dtype(name)
-
-
-def _read_categories(parts: PartReader, categories: Any, ordered: Any) -> Any:
-    return pd.CategoricalDtype(categories, ordered)
-
-
-def _read_missing(parts: PartReader, name: str) -> Any:
-    return {"NaT": pd.NaT, "NA": pd.NA}[name]
-
-
-def _read_timestamp(parts: PartReader, moment: Any, zone: Any) -> pd.Timestamp:
+def _read_timestamp(moment: Any, zone: Any) -> pd.Timestamp:
     found = pd.Timestamp(moment)
     return found if zone is None else found.tz_localize("UTC").tz_convert(_zone(zone))
-
-
-def _read_timedelta(parts: PartReader, length: Any) -> pd.Timedelta:
-    return pd.Timedelta(length)
-
-
-def _read_period(parts: PartReader, ordinal: int, frequency: str) -> pd.Period:
-    return pd.Period(ordinal=ordinal, freq=frequency)
-
-
-def _read_interval(parts: PartReader, left: Any, right: Any, closed: Any) -> pd.Interval:
-    return pd.Interval(left, right, closed)
 
 
 def _read_polars(parts: PartReader, name: str, is_series: bool) -> Any:
@@ -236,23 +192,27 @@ def _read_polars(parts: PartReader, name: str, is_series: bool) -> Any:
 
 
 READERS: dict[str, Callable[..., Any]] = {
-    "categorical": _read_categorical,
-    "categories": _read_categories,
+    "categorical": lambda codes, categories, ordered: pd.Categorical.from_codes(
+        codes, categories, ordered=ordered
+    ),
+    "categories": lambda categories, ordered: pd.CategoricalDtype(categories, ordered),
     "extension": _read_extension,
     "frame": _read_frame,
     "index": _read_index,
-    "interval": _read_interval,
-    "intervals": _read_intervals,
+    "interval": lambda left, right, closed: pd.Interval(left, right, closed),
+    "intervals": lambda left, right, closed: pd.arrays.IntervalArray.from_arrays(
+        left, right, closed
+    ),
     "masked_column": _read_masked,
-    "missing": _read_missing,
-    "multi_index": _read_multi_index,
-    "pandas_dtype": _read_dtype,
-    "period": _read_period,
-    "polars": _read_polars,
-    "range_index": _read_range,
+    "missing": lambda name: {"NaT": pd.NaT, "NA": pd.NA}[name],
+    "multi_index": lambda levels, codes, names: pd.MultiIndex(levels, codes, names=names),
+    "pandas_dtype": _dtype,
+    "period": lambda ordinal, frequency: pd.Period(ordinal=ordinal, freq=frequency),
+    "range_index": lambda start, stop, step, name: pd.RangeIndex(start, stop, step, name=name),
     "series": _read_series,
-    "texts": _read_texts,
-    "timedelta": _read_timedelta,
+    "texts": lambda texts, name: _array(texts, dtype=name),
+    "timedelta": lambda length: pd.Timedelta(length),
     "timestamp": _read_timestamp,
     "zoned": _read_zoned,
 }
+PART_READERS: dict[str, Callable[..., Any]] = {"polars": _read_polars}

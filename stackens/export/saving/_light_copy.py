@@ -23,6 +23,8 @@ _AS_THEY_ARE = frozenset({type(None), bool, int, float, str, bytes, bytearray})
 _CONTAINERS = frozenset({list, tuple, set, dict})
 # Objects of scikit-learn's compiled modules, which skops knows how to hold.
 _COMPILED = ("sklearn._loss._loss", "sklearn.linear_model._sgd_fast")
+# What models ask of scikit-learn's metadata routing.
+_REQUESTS = "sklearn.utils._metadata_requests"
 _KEPT = "="  # marks what is handed over untouched
 # Forms that are shorter than a reference to them.
 _SMALL = {_KEPT, "dtype", "enum", "function", "missing", "path", "scalar", "value"}
@@ -250,7 +252,12 @@ def _reduced(found: Any) -> tuple[Any, ...]:
             f"objects of {cls.__module__}.{cls.__qualname__} are made by code of their own",
             "Save it with its own library, or put arrays and plain values in its place.",
         )
-    return reduced[0], reduced[1], reduced[2] if len(reduced) > 2 else None
+    state = reduced[2] if len(reduced) > 2 else None
+    if cls.__module__ == _REQUESTS and isinstance(state, dict) and "owner" in state:
+        # The model that asked, for messages: scikit-learn takes the name of its class as well.
+        owner = state["owner"]
+        state = {**state, "owner": owner if isinstance(owner, str) else type(owner).__name__}
+    return reduced[0], reduced[1], state
 
 
 def _is_filled_later(found: Any) -> bool:

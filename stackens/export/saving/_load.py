@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 import zipfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,11 @@ from stackens.export.saving._probe import check_can_be_asked, check_probe
 
 __all__ = ["as_path", "load", "read_object"]
 
-_READERS: dict[str, Callable[..., Any]] = {
-    **_python_forms.READERS,
-    **_frame_forms.READERS,
-    **_model_forms.READERS,
-    **_torch_forms.READERS,
+_FORMS = (_python_forms, _frame_forms, _torch_forms)
+# By kind, of a payload alone, and of what reads parts of the file as well.
+_READERS = {kind: read for forms in _FORMS for kind, read in forms.READERS.items()}
+_PART_READERS = {
+    kind: read for forms in (*_FORMS, _model_forms) for kind, read in forms.PART_READERS.items()
 }
 _SINGLE_PRECISION = {"tensors", "xgboost"}
 
@@ -161,7 +161,9 @@ def read_object(path: Path, *, trusted: Collection[str] | None, stacklevel: int 
 
         def made(kind: str, payload: tuple[Any, ...]) -> Any:
             check_data(payload)
-            return _READERS[kind](parts, *payload)
+            if kind in _READERS:
+                return _READERS[kind](*payload)
+            return _PART_READERS[kind](parts, *payload)
 
         try:
             with reading(made):

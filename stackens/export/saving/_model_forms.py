@@ -10,7 +10,7 @@ from stackens.exceptions import MissingExtraError
 from stackens.export.saving._allowed import check_attributes
 from stackens.export.saving._parts import PartReader, PartWriter
 
-__all__ = ["READERS", "write_booster"]
+__all__ = ["PART_READERS", "write_booster"]
 
 # What a Booster of LightGBM holds for training only, as its own pickle leaves out or empties.
 _BUFFERS = {"_Booster__inner_predict_buffer", "_Booster__is_predicted_cur_iter"}
@@ -72,4 +72,7 @@ def _read_xgboost(parts: PartReader, name: str, config: str, state: dict[str, An
     return booster
 
 
-READERS: dict[str, Callable[..., Any]] = {"lightgbm": _read_lightgbm, "xgboost": _read_xgboost}
+PART_READERS: dict[str, Callable[..., Any]] = {
+    "lightgbm": _read_lightgbm,
+    "xgboost": _read_xgboost,
+}

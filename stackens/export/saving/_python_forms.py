@@ -25,7 +25,7 @@ from stackens._core._sklearn import tree_class, tree_predictor_class
 from stackens.export.saving._allowed import check_attributes, function_named
 from stackens.export.saving._parts import PartReader, PartWriter
 
-__all__ = ["READERS", "write_python"]
+__all__ = ["PART_READERS", "READERS", "write_python"]
 
 _LARGE = 65536  # bytes; arrays from here on are parts of their own
 _MANY = 16  # plain values; so many or more are one text instead of a node each
@@ -162,9 +162,10 @@ def _write_sparse(found: Any) -> tuple[Any, ...]:
 
 
 # ---------------------------------------------------------------- reading
+# Each takes just what is written, and no further argument that a file might add.
 
 
-def _read_value(parts: PartReader, name: str, *arguments: Any) -> Any:
+def _read_value(name: str, *arguments: Any) -> Any:
     if name == "datetime":
         return datetime.datetime(*arguments[0], fold=arguments[1])
     if name == "time":
@@ -177,37 +178,21 @@ def _read_kept(parts: PartReader, place: int, found: Any) -> Any:
     return found
 
 
-def _read_shared(parts: PartReader, place: int) -> Any:
-    return parts.shared[place]
-
-
-def _read_mapping(parts: PartReader, name: str, keys: list[Any], values: list[Any]) -> Any:
+def _read_mapping(name: str, keys: list[Any], values: list[Any]) -> Any:
     pairs = dict(zip(keys, values, strict=True))
     return Bunch(**pairs) if name == "Bunch" else _MAPPINGS[name](pairs)
 
 
-def _read_defaultdict(parts: PartReader, factory: Any, keys: list[Any], values: list[Any]) -> Any:
-    return defaultdict(factory, zip(keys, values, strict=True))
-
-
-def _read_json(parts: PartReader, name: str, text: str) -> Any:
-    return _SEQUENCES[name](json.loads(text))
-
-
-def _read_named_tuple(parts: PartReader, cls: Any, items: list[Any]) -> Any:
+def _read_named_tuple(cls: Any, items: list[Any]) -> Any:
     if not (isinstance(cls, type) and issubclass(cls, tuple)):
         raise TypeError(f"{cls!r} is no named tuple")
     return tuple.__new__(cls, items)
 
 
-def _read_enum(parts: PartReader, cls: Any, name: str) -> Any:
+def _read_enum(cls: Any, name: str) -> Any:
     if not (isinstance(cls, type) and issubclass(cls, enum.Enum)):
         raise TypeError(f"{cls!r} is no enumeration")
     return cls[name]
-
-
-def _read_partial(parts: PartReader, function: Any, arguments: list[Any], named: Any) -> Any:
-    return functools.partial(function, *arguments, **named)
 
 
 def _read_path(parts: PartReader, is_concrete: bool, text: str) -> PurePath:
@@ -216,36 +201,20 @@ def _read_path(parts: PartReader, is_concrete: bool, text: str) -> PurePath:
     return Path(text) if is_concrete and is_trusted else PurePath(text)
 
 
-def _read_function(parts: PartReader, name: str) -> Any:
-    return function_named(name, parts.trusted)
-
-
-def _read_dtype(parts: PartReader, description: Any) -> np.dtype:
-    return np.lib.format.descr_to_dtype(description)
-
-
-def _read_scalar(parts: PartReader, array: np.ndarray) -> Any:
+def _read_scalar(array: np.ndarray) -> Any:
     if not (isinstance(array, np.ndarray) and array.shape == ()):
         raise TypeError("a single number is not one")
     return array[()]
 
 
-def _read_objects(parts: PartReader, shape: list[int], items: list[Any]) -> np.ndarray:
+def _read_objects(shape: list[int], items: list[Any]) -> np.ndarray:
     flat = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):  # an assignment at once would look into the items
         flat[i] = item
     return flat.reshape(shape)
 
 
-def _read_array(parts: PartReader, name: str) -> np.ndarray:
-    return parts.array(name)
-
-
-def _read_masked(parts: PartReader, data: np.ndarray, mask: np.ndarray, fill_value: Any) -> Any:
-    return np.ma.MaskedArray(data, mask=mask, fill_value=fill_value)
-
-
-def _read_generator(parts: PartReader, name: str, state: Any) -> np.random.Generator:
+def _read_generator(name: str, state: Any) -> np.random.Generator:
     kinds = {"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
     if name not in kinds:
         raise ValueError(f"{name!r} is no bit generator of numpy")
@@ -254,9 +223,7 @@ def _read_generator(parts: PartReader, name: str, state: Any) -> np.random.Gener
     return np.random.Generator(bits)
 
 
-def _read_sparse(
-    parts: PartReader, format: str, is_array: bool, shape: list[int], numbers: list[np.ndarray]
-) -> Any:
+def _read_sparse(format: str, is_array: bool, shape: list[int], numbers: list[np.ndarray]) -> Any:
     stored = format if format in ("csr", "csc", "bsr") else "coo"
     cls = getattr(sparse, f"{stored}_{'array' if is_array else 'matrix'}")
     data, *places = numbers
@@ -267,15 +234,7 @@ def _read_sparse(
     return matrix.asformat(format)
 
 
-def _read_spline(
-    parts: PartReader, t: np.ndarray, c: np.ndarray, k: int, extrapolate: Any, axis: int
-) -> BSpline:
-    return BSpline(t, c, k, extrapolate, axis)
-
-
-def _read_tree(
-    parts: PartReader, n_features: int, n_classes: np.ndarray, n_outputs: int, state: Any
-) -> Any:
+def _read_tree(n_features: int, n_classes: np.ndarray, n_outputs: int, state: Any) -> Any:
     nodes = state["nodes"]
     _check_children(nodes["left_child"], nodes["right_child"])
     inner = nodes["left_child"] >= 0
@@ -287,7 +246,7 @@ def _read_tree(
     return tree
 
 
-def _read_predictor(parts: PartReader, state: Any) -> Any:
+def _read_predictor(state: Any) -> Any:
     nodes = state["nodes"]
     inner = nodes["is_leaf"] == 0
     left, right = (np.where(inner, nodes[side].astype(np.int64), -1) for side in ("left", "right"))
@@ -310,25 +269,29 @@ def _check_children(left: np.ndarray, right: np.ndarray) -> None:
 
 
 READERS: dict[str, Callable[..., Any]] = {
-    "array": _read_array,
-    "defaultdict": _read_defaultdict,
-    "dtype": _read_dtype,
+    "defaultdict": lambda factory, keys, values: defaultdict(
+        factory, zip(keys, values, strict=True)
+    ),
+    "dtype": lambda description: np.lib.format.descr_to_dtype(description),
     "enum": _read_enum,
-    "function": _read_function,
     "generator": _read_generator,
-    "json": _read_json,
-    "keep": _read_kept,
+    "json": lambda name, text: _SEQUENCES[name](json.loads(text)),
     "mapping": _read_mapping,
-    "masked": _read_masked,
+    "masked": lambda data, mask, fill: np.ma.MaskedArray(data, mask=mask, fill_value=fill),
     "named_tuple": _read_named_tuple,
     "objects": _read_objects,
-    "partial": _read_partial,
-    "path": _read_path,
+    "partial": lambda function, arguments, named: functools.partial(function, *arguments, **named),
     "scalar": _read_scalar,
-    "shared": _read_shared,
     "sparse": _read_sparse,
-    "spline": _read_spline,
+    "spline": lambda t, c, k, extrapolate, axis: BSpline(t, c, k, extrapolate, axis),
     "tree": _read_tree,
     "tree_predictor": _read_predictor,
     "value": _read_value,
+}
+PART_READERS: dict[str, Callable[..., Any]] = {
+    "array": PartReader.array,
+    "function": lambda parts, name: function_named(name, parts.trusted),
+    "keep": _read_kept,
+    "path": _read_path,
+    "shared": lambda parts, place: parts.shared[place],
 }

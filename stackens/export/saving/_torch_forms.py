@@ -12,7 +12,7 @@ from stackens._core._optional import require
 from stackens.exceptions import ExportError
 from stackens.export.saving._parts import PartReader, PartWriter
 
-__all__ = ["READERS", "TorchWriter"]
+__all__ = ["PART_READERS", "READERS", "TorchWriter"]
 
 _BATCH = 1 << 26  # bytes of tensors in one part, which is what is in memory twice
 
@@ -118,7 +118,7 @@ def _torch() -> Any:
     return require("torch", extra="torch", purpose="Loading a model with torch tensors")
 
 
-def _read_generator(parts: PartReader, state: np.ndarray | None) -> Any:
+def _read_generator(state: np.ndarray | None) -> Any:
     torch = _torch()
     generator = torch.Generator()
     if state is not None:
@@ -126,7 +126,7 @@ def _read_generator(parts: PartReader, state: np.ndarray | None) -> Any:
     return generator
 
 
-def _read_dtype(parts: PartReader, name: str) -> Any:
+def _read_dtype(name: str) -> Any:
     torch = _torch()
     dtype = getattr(torch, name)
     if not isinstance(dtype, torch.dtype):
@@ -134,18 +134,10 @@ def _read_dtype(parts: PartReader, name: str) -> Any:
     return dtype
 
 
-def _read_device(parts: PartReader, name: str) -> Any:
-    return _torch().device(name)
-
-
-def _read_size(parts: PartReader, sizes: list[int]) -> Any:
-    return _torch().Size(sizes)
-
-
 READERS: dict[str, Callable[..., Any]] = {
-    "tensor": _read_tensor,
-    "torch_device": _read_device,
+    "torch_device": lambda name: _torch().device(name),
     "torch_dtype": _read_dtype,
     "torch_generator": _read_generator,
-    "torch_size": _read_size,
+    "torch_size": lambda sizes: _torch().Size(sizes),
 }
+PART_READERS: dict[str, Callable[..., Any]] = {"tensor": _read_tensor}

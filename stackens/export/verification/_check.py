@@ -24,7 +24,18 @@ class Runner(Protocol):
     """An exported file, opened."""
 
     def outputs(self, columns: Sequence[np.ndarray]) -> np.ndarray:
-        """Answer columns as ``evaluate`` takes them; NaN in rows that are refused."""
+        """Answer columns of values that are read already.
+
+        Parameters
+        ----------
+        columns : sequence of arrays of shape (n_samples,)
+            float64 with NaN for missing values, or objects that are text or None.
+
+        Returns
+        -------
+        float64 array of shape (n_samples, n_outputs)
+            NaN in rows that the model refuses.
+        """
 
     def ask(self, row: Sequence[Any]) -> Any:
         """Answer one raw row by the quickest public call."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackens.weight_averaging.adapters._adapter import Adapter
 from stackens.weight_averaging.adapters._values import to_array
-from stackens.weight_averaging.rules import check_same, is_averaged
+from stackens.weight_averaging.rules import check_not_quantised, check_same, is_averaged
 
 __all__ = ["Arrays", "alike"]
 
@@ -88,4 +88,5 @@ def alike(
             f"Models must hold floating numbers to be averaged. Got only integers and bools in "
             f"{labels[0]}. Turn them into floats if they are weights; average before quantising."
         )
+    check_not_quantised(tensors, labels, to_array)
     return [Arrays(one) for one in tensors]

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from stackens.weight_averaging.adapters._adapter import Adapter
-from stackens.weight_averaging.adapters._containers import canonical_names
+from stackens.weight_averaging.adapters._containers import EXTRA_STATE, canonical_names
 from stackens.weight_averaging.adapters._values import from_array, is_tensor
 
 __all__ = ["TorchAdapter"]
@@ -53,11 +53,19 @@ class TorchAdapter(Adapter):
                 f"A module must have tensors with shapes. Got a {type(model).__name__} with lazy "
                 f"ones: {lazy}. Run it once on a few rows."
             )
-        return {
-            plain: state[name]
-            for plain, name in canonical_names(state).items()
-            if is_tensor(state[name])  # the rest is extra state of any type
-        }
+        tensors, odd = {}, []
+        for plain, name in canonical_names(state).items():
+            if is_tensor(state[name]):
+                tensors[plain] = state[name]
+            elif not name.endswith(EXTRA_STATE):
+                odd.append(name)
+        if odd:
+            raise TypeError(
+                f"A module must keep its weights in tensors. Got {odd} of other types in a "
+                f"{type(model).__name__}, as quantised layers have them. Average the models before "
+                "quantising."
+            )
+        return tensors
 
     def copy(self, model: Any) -> Any:
         from stackens.neural._modules import copied

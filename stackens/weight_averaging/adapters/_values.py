@@ -117,10 +117,17 @@ def _from_torch(tensor: Any) -> NDArray:
                 f"Only dense tensors with plain numbers can be averaged. Got one that {reason}. "
                 "Load or convert the model first."
             )
-    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-    if tensor.is_floating_point() and tensor.dtype not in _numpy_floats(torch):
-        return tensor.to(torch.float32).numpy()
-    return tensor.numpy()
+    try:
+        tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
+        if tensor.is_floating_point() and tensor.dtype not in _numpy_floats(torch):
+            tensor = tensor.to(torch.float32)
+        return tensor.numpy()
+    except (RuntimeError, TypeError) as error:
+        raise TypeError(
+            f"Only tensors with plain numbers can be averaged. Got a {type(tensor).__name__} of "
+            f"{tensor.dtype}, which torch does not turn into an array ({error}). Gather what is "
+            "spread over devices (full_tensor() of a DTensor), and dequantise what is packed."
+        ) from error
 
 
 def _to_torch(array: NDArray, like: Any) -> Any:

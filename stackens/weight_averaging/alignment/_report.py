@@ -76,6 +76,22 @@ class AlignmentReport:
         None unless ``evaluate`` was given.
     matched : {"weights", "activations"}, default="weights"
         By what units were matched.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from stackens import weight_averaging as wa
+    >>> X, y = load_digits(return_X_y=True)
+    >>> models = [
+    ...     MLPClassifier(64, random_state=seed, max_iter=20, tol=1).fit(X / 16, y)
+    ...     for seed in (0, 1)
+    ... ]
+    >>> report = wa.align(models, evaluate=lambda model: model.score(X / 16, y)).report
+    >>> report.frame().columns.tolist()
+    ['model', 'units', 'size', 'moved', 'flipped']
+    >>> report.quality.aligned.mean > report.quality.naive.mean
+    True
     """
 
     units: pd.DataFrame = field(repr=False)
@@ -196,6 +212,21 @@ class AlignedModels(Sequence[Any]):
     ----------
     models : list
     report : AlignmentReport
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stackens import weight_averaging as wa
+    >>> def build_model(seed):
+    ...     _ = torch.manual_seed(seed)
+    ...     return torch.nn.Sequential(
+    ...         torch.nn.Linear(2, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1)
+    ...     )
+    >>> aligned = wa.align([build_model(0), build_model(1)], 0, example=torch.zeros(1, 2))
+    >>> len(aligned), aligned.report.deviation < 1e-9
+    (2, True)
+    >>> type(wa.average(aligned)).__name__
+    'Sequential'
     """
 
     def __init__(self, models: list[Any], report: AlignmentReport) -> None:

@@ -85,10 +85,16 @@ def average_checkpoints(
     Raises
     ------
     ValueError
-        If checkpoints differ (in one list of all differences), are damaged, hold NaN or are not
-        safe to read; or weights, output and other parameters do not fit.
+        If checkpoints differ (in one list of all differences), are damaged, hold NaN or quantised
+        weights, or are not safe to read; or weights, output and other parameters do not fit.
     FileNotFoundError, FileExistsError, OSError
         If an input is missing, the output is a folder that is not empty, or the disk is too small.
+
+    Warns
+    -----
+    StackensWarning
+        If newer checkpoints count more, and the paths are sorted as text, so that step 1000 stands
+        before step 900.
 
     Notes
     -----

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stackens.weight_averaging.adapters._containers import canonical_names
 from stackens.weight_averaging.files._hdf5 import Hdf5File, is_hdf5, layer_order, read_hdf5
-from stackens.weight_averaging.files._keras import is_keras, weights_in_keras
+from stackens.weight_averaging.files._keras import check_keras, is_keras, weights_in_keras
 from stackens.weight_averaging.files._nested import state_dict_in
 from stackens.weight_averaging.files._npz import is_npz, read_npz
 from stackens.weight_averaging.files._safetensors import is_safetensors, read_safetensors
@@ -36,6 +36,10 @@ _WEIGHTS = (
     "pytorch_model.bin",
     "adapter_model.bin",
 )
+
+
+_OLD_TORCH = bytes.fromhex("6cfc9c46f9206aa85019")  # the number at the start of its files
+_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,9 @@ def open_checkpoint(path: Path, *, key: str | None = None, trusted: bool = False
         if found is None:
             raise ValueError(
                 f"A folder must hold weights as Hugging Face names them. Got {path} without "
-                f"{_WEIGHTS[0]}, {_WEIGHTS[1]} and the like. Give the files themselves."
+                f"{_WEIGHTS[0]}, {_WEIGHTS[1]} and the like. Give the files themselves, or the "
+                "folder of one model; what torch.distributed or DeepSpeed wrote in parts must "
+                "be put together first (dcp_to_torch_save, zero_to_fp32)."
             )
         checkpoint = replace(open_checkpoint(found, key=key, trusted=trusted), path=path)
     elif path.name.endswith(".index.json"):
@@ -114,12 +120,17 @@ def _from_file(path: Path, key: str | None, trusted: bool) -> Checkpoint:
     if not path.is_file():
         raise FileNotFoundError(f"A checkpoint must be there. Got {path}, which is not a file.")
     with open(path, "rb") as file:
-        start = file.read(16)
+        start = file.read(64)
     metadata: Mapping[str, str] = {}
     layers: tuple[str, ...] = ()
     # Asked first: the length of its header, at the start, can look like any other format's mark.
     plain = is_safetensors(start)
     names = set(entries(path)) if start.startswith(b"PK") and not plain else set()
+    if start.startswith(b"\x80") and _OLD_TORCH not in start and not plain:
+        raise ValueError(
+            f"A pickle must be one of torch.save. Got {path}, which something else has written. "
+            "Load it with that, if you trust it, and give the models or arrays to average()."
+        )
     if is_torch_zip(names) or (start.startswith(b"\x80") and not plain):
         kind = "torch"
         tensors = state_dict_in(read_torch(path, trusted=trusted), path, key)
@@ -128,6 +139,7 @@ def _from_file(path: Path, key: str | None, trusted: bool) -> Checkpoint:
             f"The 'key' parameter is for torch's files. Got {key!r} with {path}. Leave it out."
         )
     elif is_keras(names):
+        check_keras(path)
         kind, tensors = "keras", read_hdf5(weights_in_keras(path))
     elif is_npz(names):
         kind, tensors = "npz", read_npz(path)
@@ -140,7 +152,8 @@ def _from_file(path: Path, key: str | None, trusted: bool) -> Checkpoint:
     else:
         raise ValueError(
             f"A checkpoint must be a safetensors, torch, npz, HDF5 or Keras file. Got {path}, "
-            f"which begins with {start!r}: it was cut short or is something else. Write it again."
+            f"which begins with {start[:16]!r}: it was cut short or is something else. "
+            f"{'Fetch it with git lfs pull' if start.startswith(_POINTER) else 'Write it again'}."
         )
     own = canonical_names(tensors)
     if len(own) < len(tensors):
@@ -217,7 +230,30 @@ def open_all(
     if errors:
         listed = "\n  ".join(str(error) for error in errors.values())
         raise ValueError(f"{len(errors)} of {len(opened) + len(errors)} checkpoints:\n  {listed}")
-    return [with_names_of(opened[paths[newest]], opened[path]) for path in paths]
+    return _with_tied([with_names_of(opened[paths[newest]], opened[path]) for path in paths])
+
+
+def _with_tied(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Give tied tensors all their names where some files keep one, as those of Hugging Face do."""
+    names = dict.fromkeys(name for checkpoint in checkpoints for name in checkpoint.tensors)
+    lacking = [name for name in names if any(name not in c.tensors for c in checkpoints)]
+    everywhere = [name for name in names if all(name in c.tensors for c in checkpoints)]
+    for name in lacking:
+        having = [c.tensors for c in checkpoints if name in c.tensors]
+        if len(lacking) > len(everywhere) or not having[0][name].size:
+            continue  # models of other architectures
+        for other in everywhere:
+            if all(tensors[other] == tensors[name] for tensors in having):
+                checkpoints = [_also_called(c, other, name) for c in checkpoints]
+                break
+    return checkpoints
+
+
+def _also_called(checkpoint: Checkpoint, name: str, alias: str) -> Checkpoint:
+    if alias in checkpoint.tensors:
+        return checkpoint
+    tensors = {**checkpoint.tensors, alias: checkpoint.tensors[name]}
+    return replace(checkpoint, tensors=tensors, own_names={**checkpoint.own_names, alias: alias})
 
 
 def with_names_of(newest: Checkpoint, other: Checkpoint) -> Checkpoint:

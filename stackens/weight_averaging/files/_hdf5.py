@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import tempfile
@@ -69,6 +70,8 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, TypeError) as error:  # what h5py raises over damage
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # while it is copied
+            raise
         raise ValueError(
             f"{path} must hold a whole HDF5 file. Got one that can't be read ({error}): it was cut "
             "short or is damaged. Write or fetch it again."
@@ -236,6 +239,7 @@ class Hdf5Layout:
         """
         h5py = require("h5py", extra="keras", purpose="Writing an HDF5 file")
         with (
+            _damage_told(self.source.path),
             self.source.open() as old,
             open(path, "w+b", buffering=0) as file,
             h5py.File(Window(file, offset), "w") as new,

@@ -13,7 +13,12 @@ from stackens.weight_averaging.files._dtypes import DType
 from stackens.weight_averaging.files._kernels import Job
 from stackens.weight_averaging.files._layout import Slot
 from stackens.weight_averaging.files._sources import Source, Tensor
-from stackens.weight_averaging.rules import Rule, WeightedMean, check_same
+from stackens.weight_averaging.rules import (
+    Rule,
+    WeightedMean,
+    check_not_quantised,
+    check_same,
+)
 
 __all__ = ["jobs_for", "slots_for"]
 
@@ -48,7 +53,9 @@ def jobs_for(
     """
     everything = [*checkpoints, *([base] if base is not None else [])]
     labels = [str(checkpoint.path) for checkpoint in everything]
-    check_same([checkpoint.state for checkpoint in everything], labels)
+    states = [checkpoint.state for checkpoint in everything]
+    check_same(states, labels)
+    check_not_quantised(states, labels)
     rule = rule.bind([checkpoint.state for checkpoint in checkpoints])
     jobs = {}
     for name, like in checkpoints[-1 if newest == "last" else 0].tensors.items():

@@ -11,7 +11,7 @@ from stackens.weight_averaging.files._hdf5 import Hdf5File, Hdf5Layout, crc32_of
 from stackens.weight_averaging.files._layout import FixedLayout, Slot, allocate
 from stackens.weight_averaging.files._zip import NewEntry, entries, plan_zip
 
-__all__ = ["is_keras", "plan_keras", "weights_in_keras"]
+__all__ = ["check_keras", "is_keras", "plan_keras", "weights_in_keras"]
 
 _WEIGHTS = "model.weights.h5"
 
@@ -37,6 +37,24 @@ def weights_in_keras(path: Path) -> Hdf5File:
             "again, without max_shard_size."
         )
     return Hdf5File(path, entry.offset, entry.size)
+
+
+def check_keras(path: Path) -> None:
+    """Read the weights once, to see that they are what was written: HDF5 has no checksum.
+
+    Raises
+    ------
+    ValueError
+        If they have another checksum than the zip file around them states.
+    """
+    entry = entries(path).get(_WEIGHTS)
+    if entry is None or entry.compressed or entry.crc is None:
+        return
+    if crc32_of_file(path, entry.offset, entry.size) != entry.crc:
+        raise ValueError(
+            f"{path} must hold what was written to it. Got {_WEIGHTS} with another checksum than "
+            "the file states: it is damaged. Write or fetch it again."
+        )
 
 
 @dataclass(frozen=True)

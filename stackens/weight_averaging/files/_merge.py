@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
+from numpy.typing import NDArray
 
 from stackens.schedules import Newest, Weights
 from stackens.weight_averaging.files._checkpoint import open_all
@@ -24,6 +26,7 @@ from stackens.weight_averaging.files._jobs import jobs_for, slots_for
 from stackens.weight_averaging.files._journal import Journal
 from stackens.weight_averaging.files._kernels import Job
 from stackens.weight_averaging.files._layout import OutputFile
+from stackens.weight_averaging.files._order import warn_if_sorted_as_text
 from stackens.weight_averaging.files._outputs import companions, output_kind, plan_files
 from stackens.weight_averaging.files._transaction import check_output, write
 from stackens.weight_averaging.rules import Rule, group_weights
@@ -52,6 +55,21 @@ class MergeReport:
         The CRC-32 of each file in eight hexadecimal digits: what ``zlib.crc32`` and ``gzip`` give.
     seconds : float
         Wall time.
+
+    Examples
+    --------
+    >>> import tempfile, zlib
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> np.savez(folder / "a.npz", w=np.zeros(3))
+    >>> np.savez(folder / "b.npz", w=np.ones(3))
+    >>> report = wa.average_checkpoints([folder / "a.npz", folder / "b.npz"], folder / "mean.npz")
+    >>> [path.name for path in report.paths]
+    ['mean.npz']
+    >>> report.crc32 == (f"{zlib.crc32(report.paths[0].read_bytes()):08x}",)
+    True
     """
 
     paths: tuple[Path, ...]
@@ -81,6 +99,8 @@ def merge(
     """Merge checkpoints; for parameters and errors see `average_checkpoints`."""
     began = time.perf_counter()
     output = Path(output)
+    if output.is_dir():  # "." has no name, and a link to a folder can't be replaced by one
+        output = output.resolve()
     wanted = _checked(paths, newest, buffer, rule, base, max_shard_bytes, n_jobs)
     rounded = None if dtype is None else by_name(dtype)
     if rounded is not None and rounded.kind != "float":
@@ -96,11 +116,14 @@ def merge(
     inputs = {path for checkpoint in opened for path in checkpoint.files}
     check_output(output, [*inputs, *(c.path for c in opened)], folder=kind.folder)
     before = _state(inputs)
+    shares = group_weights(weights, latest.tensors, len(checkpoints), newest=newest)
+    if any(_falls_with_age(share, newest) for share in shares.values()):
+        warn_if_sorted_as_text(wanted, newest=newest, stacklevel=3)
     jobs = jobs_for(
         checkpoints,
         rule=rule,
         base=opened[-1] if ancestors else None,
-        weights=group_weights(weights, latest.tensors, len(checkpoints), newest=newest),
+        weights=shares,
         newest=newest,
         buffer=buffer,
         dtype=rounded,
@@ -204,6 +227,12 @@ def _streamed(
     found = stream(jobs, list(targets.values()), journal, n_threads=n_threads, verbose=verbose)
     crcs = dict(zip(targets, found, strict=True))
     return [file.finish(part, crcs) for file, part in zip(files, parts, strict=True)]
+
+
+def _falls_with_age(weights: NDArray[np.float64], newest: Newest) -> bool:
+    """Whether the newer count more, as in schedules, so that the order of the paths matters."""
+    steps = np.diff(weights if newest == "last" else weights[::-1])
+    return bool((steps >= 0).all() and steps.any())
 
 
 def _n_threads(n_jobs: int | None) -> int:

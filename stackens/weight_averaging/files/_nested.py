@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stackens.weight_averaging.adapters._containers import EXTRA_STATE
-from stackens.weight_averaging.files._sources import Tensor
+from stackens.weight_averaging.files._sources import Tensor, Unread
 
 __all__ = ["state_dict_in"]
+
+_MOST_KEYS = 10  # that an error lists
+# What optimizers keep of each weight, wherever their state stands.
+_MOMENTS = {"exp_avg", "exp_avg_sq", "max_exp_avg_sq", "momentum_buffer", "square_avg"}
 
 
 def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor]:
@@ -23,16 +27,28 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
         For errors.
     key : str or None
         Keys from the outside in, joined by dots; "" for the content itself. Under a key with
-        several dicts of tensors, such as an encoder's and a decoder's, all are taken together,
-        with names joined by dots, and with what stands beside them, such as the temperature of a
-        contrastive model; but for those of optimizers. None looks for the one dict of tensors that
-        is not the state of an optimizer, nor only of numbers such as scores.
+        several dicts of tensors, such as an encoder's and a decoder's, or with one and floating
+        numbers beside it, such as the temperature of a contrastive model, all are taken together,
+        with names joined by dots; but for those of optimizers. None looks for the one dict of
+        tensors that is not the state of an optimizer, nor only of numbers such as scores.
 
     Raises
     ------
     ValueError
-        If there is none under the key, or none or several without a key.
+        If there is none under the key, or none or several without a key; or if numbers in it were
+        not read.
     """
+    chosen = _chosen(content, path, key)
+    unread = [name for name, item in chosen.items() if isinstance(item, Unread)]
+    if unread:
+        raise ValueError(
+            f"{path} must hold its weights as tensors. Got arrays of numpy: {_listed(unread)}. "
+            "Turn them into tensors or leave them out, and save it again."
+        )
+    return chosen
+
+
+def _chosen(content: Any, path: Path, key: str | None) -> dict[str, Any]:
     found = dict(_candidates(content, ""))
     if key is None:
         keys = [name for name in found if "optim" not in name.lower()]
@@ -41,20 +57,23 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
         keys = weights or keys
         if len(keys) == 1:
             return found[keys[0]]
-        listed = ", ".join(repr(name) for name in keys) or "none at all"
+        if not keys:
+            raise ValueError(
+                f"{path} must hold a dict from names to tensors. Got none at all in "
+                f"{_described(content)}. Save the model's state_dict()."
+            )
         raise ValueError(
             f"{path} must hold one dict of tensors, or the 'key' parameter must say which. Got "
-            f"{listed}. Pass key=... with the keys from the outside in, joined by dots."
+            f"{_listed(keys)}. Pass key=... with the keys from the outside in, joined by dots."
         )
-    inside = _under(key, found)
-    if not inside:
+    if not _under(key, found):
         raise ValueError(
             f"The 'key' parameter must name a dict of tensors in {path}. Got {key!r}. There are "
-            f"{', '.join(map(repr, found)) or 'none'}."
+            f"{_listed(found)}."
         )
-    if len(inside) == 1:
-        return next(iter(inside.values()))
     together = _under(key, dict(_candidates(content, "", whole=key)))
+    if len(together) == 1:
+        return next(iter(together.values()))
     return {
         f"{part}.{name}" if part else name: tensor
         for part, tensors in together.items()
@@ -62,7 +81,21 @@ def state_dict_in(content: Any, path: Path, key: str | None) -> dict[str, Tensor
     }
 
 
-def _under(key: str, found: Mapping[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
+def _listed(keys: Iterable[str]) -> str:
+    """Name the first few."""
+    shown = [repr(key) for key in keys]
+    more = [f"and {len(shown) - _MOST_KEYS} more"] if len(shown) > _MOST_KEYS else []
+    return ", ".join([*shown[:_MOST_KEYS], *more]) or "none"
+
+
+def _described(content: Any) -> str:
+    """Say what a file holds in place of a dict of tensors."""
+    if not isinstance(content, Mapping):
+        return f"a {type(content).__name__}"
+    return f"a dict with the keys {_listed(map(str, content))}"
+
+
+def _under(key: str, found: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the dict of tensors at a key and those inside it, by what follows the key."""
     start = f"{key}." if key else ""
     return {
@@ -74,7 +107,7 @@ def _under(key: str, found: Mapping[str, dict[str, Tensor]]) -> dict[str, dict[s
 
 def _candidates(
     value: Any, key: str, *, whole: str | None = None
-) -> Iterator[tuple[str, dict[str, Tensor]]]:
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the dicts with names that hold weights, the innermost first.
 
     In the one at the key ``whole``, single numbers are weights as well.
@@ -88,14 +121,18 @@ def _candidates(
         for candidate in _candidates(item, f"{key}.{name}" if key else name, whole=whole)
     ]
     yield from inner
-    tensors = {name: item for name, item in value.items() if isinstance(item, Tensor)}
+    tensors = {name: item for name, item in value.items() if isinstance(item, Tensor | Unread)}
+    if _MOMENTS & tensors.keys() or not any(isinstance(t, Tensor) for t in tensors.values()):
+        return
     # A dict around others, with numbers of its own, such as a step counter, the weights of classes
     # or the state of a generator, is no model.
     most_axes = -1 if key == whole else 1
-    if tensors and not (inner and all(_is_note(t, most_axes) for t in tensors.values())):
+    if not (inner and all(_is_note(t, most_axes) for t in tensors.values())):
         yield key, tensors
 
 
-def _is_note(tensor: Tensor, most_axes: int) -> bool:
+def _is_note(tensor: Tensor | Unread, most_axes: int) -> bool:
     """Whether a tensor beside a dict of weights is a remark about the run rather than a weight."""
+    if isinstance(tensor, Unread):
+        return True
     return len(tensor.shape) <= most_axes or tensor.dtype.kind == "integer"

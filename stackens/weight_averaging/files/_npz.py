@@ -16,6 +16,7 @@ from stackens.weight_averaging.files._dtypes import by_name
 from stackens.weight_averaging.files._layout import FixedLayout, Slot
 from stackens.weight_averaging.files._sources import (
     Deflated,
+    DeflatedFortran,
     Extent,
     OpenFiles,
     Source,
@@ -79,9 +80,9 @@ def _tensor(path: Path, entry: ZipEntry, files: OpenFiles) -> Tensor:
         begin = zlib.crc32(start[:header].data)
         crc = crc32_of_rest(entry.crc, begin, entry.size - header)
         source = Extent(source.path, source.offset, crc)
-    if fortran and len(shape) > 1:
-        if entry.compressed:
-            raise ValueError("Fortran order in a compressed entry")
+    if fortran and len(shape) > 1 and isinstance(source, Deflated):
+        source = DeflatedFortran(source, shape)
+    elif fortran and len(shape) > 1:
         strides = tuple(math.prod(shape[:axis]) for axis in range(len(shape)))
         extent = source if isinstance(source, Extent) and source.crc is not None else None
         source = Strided(path, entry.offset + header, shape, strides, extent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,14 @@ _TORCH = (".pt", ".pth", ".bin", ".ckpt")
 _HDF5 = (".h5", ".hdf5")
 _SUFFIXES = (".safetensors", *_TORCH, ".npz", *_HDF5, ".keras")
 # Weights and what only training needs; all else in a folder of Hugging Face goes along.
-_NOT_COPIED = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf")
+_NOT_COPIED = (
+    *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".gguf"),
+    *(".pkl", ".distcp"),
+)
+_OTHER_STEPS = re.compile(r"(checkpoint-|global_step)\d+$")  # folders of a run, beside its result
 _METADATA = {"format": "pt"}  # transformers refuses files that do not say it
+# What the libraries look for in a folder, other than "model": adapters of PEFT, diffusers.
+_STEMS = ("adapter_model", "diffusion_pytorch_model")
 
 
 @dataclass(frozen=True)
@@ -95,7 +102,9 @@ def plan_files(
     """
     metadata = newest.metadata or _METADATA
     if kind.folder:
-        return list(_shards(slots, metadata, max_shard_bytes))
+        own = newest.files[0].name
+        stem = next((stem for stem in _STEMS if own.startswith(stem)), "model")
+        return list(_shards(slots, metadata, max_shard_bytes, stem))
     if kind.format == "safetensors":
         return [plan_safetensors(slots, metadata=metadata)]
     if kind.format == "torch":
@@ -110,7 +119,7 @@ def plan_files(
 
 
 def _shards(
-    slots: Sequence[Slot], metadata: Mapping[str, str], max_shard_bytes: int | None
+    slots: Sequence[Slot], metadata: Mapping[str, str], max_shard_bytes: int | None, stem: str
 ) -> Iterator[OutputFile]:
     """Plan files of at most so many bytes of tensors (or one tensor), and the index of them."""
     shards: list[list[Slot]] = [[]]
@@ -122,17 +131,17 @@ def _shards(
         shards[-1].append(slot)
         size += slot.nbytes
     if len(shards) == 1:
-        yield plan_safetensors(slots, metadata=metadata, name="model.safetensors")
+        yield plan_safetensors(slots, metadata=metadata, name=f"{stem}.safetensors")
         return
     weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, 1):
-        name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        name = f"{stem}-{number:05d}-of-{len(shards):05d}.safetensors"
         weight_map.update((slot.name, name) for slot in shard)
         yield plan_safetensors(shard, metadata=metadata, name=name)
     total = sum(slot.nbytes for slot in slots)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     content = (json.dumps(index, indent=2) + "\n").encode()
-    name = "model.safetensors.index.json"
+    name = f"{stem}.safetensors.index.json"
     yield FixedLayout(name, len(content), {}, {}, lambda _: [(0, content)])
 
 
@@ -145,7 +154,7 @@ def companions(newest: Checkpoint) -> list[Path]:
         file
         for file in files
         if (newest.path / file).is_file()
-        and not any(part.startswith(".") for part in file.parts)
+        and not any(part.startswith(".") or _OTHER_STEPS.match(part) for part in file.parts)
         and file.suffix not in _NOT_COPIED
         and not file.name.endswith(".index.json")
     ]

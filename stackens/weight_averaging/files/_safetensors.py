@@ -14,7 +14,13 @@ from stackens.weight_averaging.files._sources import Extent, Tensor
 
 __all__ = ["is_safetensors", "plan_safetensors", "read_safetensors"]
 
+# Formats of the safetensors library that count only together with a scale, or are one.
+_QUANTISED = {"F4", "F6_E2M3", "F6_E3M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"}
 _LONGEST_HEADER = 100_000_000  # bytes; the bound of the safetensors library
+
+
+class _OtherFormatError(Exception):
+    """A header speaks of number formats that are not averaged."""
 
 
 def is_safetensors(start: bytes) -> bool:
@@ -42,7 +48,16 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         header = json.loads(content, object_pairs_hook=_without_repeats)
         metadata = header.pop("__metadata__", None) or {}
+        other = sorted({entry["dtype"] for entry in header.values()} & _QUANTISED)
+        if other:
+            raise _OtherFormatError
         found = {name: _tensor(path, 8 + length, entry) for name, entry in header.items()}
+    except _OtherFormatError as error:
+        raise ValueError(
+            f"{path} must hold numbers that have a mean. Got {', '.join(other)}, the formats of "
+            "quantised weights and their scales. Average the models before quantising, or "
+            "dequantise them first."
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _broken(path, f"a header that is not valid ({error})") from error
     end = 8 + length

@@ -22,12 +22,14 @@ from stackens.weight_averaging.files._dtypes import DType, widen
 __all__ = [
     "BROKEN_ZIP",
     "Deflated",
+    "DeflatedFortran",
     "Extent",
     "InMemory",
     "OpenFiles",
     "Source",
     "Strided",
     "Tensor",
+    "Unread",
     "Window",
     "check_crc",
     "crc_of",
@@ -211,6 +213,38 @@ class Deflated:
 
 
 @dataclass(frozen=True)
+class DeflatedFortran:
+    """Numbers in a compressed entry in Fortran order, which is in memory while it is read."""
+
+    stored: Deflated
+    shape: tuple[int, ...]
+    in_order = True
+    crc = None
+
+    @property
+    def path(self) -> Path:
+        return self.stored.path
+
+    def read_into(self, start: int, out: NDArray, files: OpenFiles) -> None:
+        def load() -> _Held:
+            array = np.empty(math.prod(self.shape), out.dtype)
+            self.stored.read_into(0, array, files)
+            return _Held(array.reshape(self.shape[::-1]).T)
+
+        out[:] = files.get(self, load).array.flat[start : start + len(out)]
+
+
+@dataclass
+class _Held:
+    """An array among open files, let go of like them."""
+
+    array: NDArray
+
+    def close(self) -> None:
+        del self.array
+
+
+@dataclass(frozen=True)
 class InMemory:
     """Numbers that are in memory already, because their file can't be read in place."""
 
@@ -252,6 +286,14 @@ class Tensor:
             check_crc(self.source, zlib.crc32(raw.view(np.uint8).data))
         array = widen(raw, self.dtype).reshape(self.shape)
         return array if dtype is None else array.astype(dtype)
+
+
+class Unread:
+    """In the place of numbers in a file that are not read, such as numpy arrays in a pickle."""
+
+    def __init__(self, *args: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
 
 
 class Window(io.RawIOBase):

@@ -25,6 +25,7 @@ from stackens.weight_averaging.files._sources import (
     Source,
     Strided,
     Tensor,
+    Unread,
 )
 from stackens.weight_averaging.files._torch_load import load_with_torch
 from stackens.weight_averaging.files._zip import NewEntry, ZipEntry, entries, plan_zip
@@ -47,7 +48,16 @@ _STORAGES = {
     "ByteStorage": "U8",
     "BoolStorage": "BOOL",
 }
+_DATES = ("date", "datetime", "time", "timedelta", "timezone")
 _DTYPE_NAMES = ("float", "bfloat", "complex", "int", "uint", "bool")
+_OTHER_TENSORS = {
+    "torch._utils._rebuild_sparse_tensor": "sparse",
+    "torch._utils._rebuild_sparse_csr_tensor": "sparse",
+    "torch._utils._rebuild_qtensor": "quantised",
+    "torch._utils._rebuild_meta_tensor_no_storage": "on the meta device, without numbers",
+    "torch._utils._rebuild_wrapper_subclass": "spread over devices or packed by a class of its own",
+    "torch._utils._rebuild_nested_tensor": "nested",
+}
 _STORAGE_OF = {code: name for name, code in _STORAGES.items()}
 
 
@@ -84,6 +94,12 @@ def read_torch(path: Path, *, trusted: bool) -> Any:
             "run any code when it is loaded. If you trust whoever wrote the file, pass "
             "trusted=True; or save the state dict alone."
         ) from error
+    except _OtherTensorError as error:
+        raise ValueError(
+            f"{path} must hold dense tensors. Got one that is {error}. Load the file, turn such "
+            "tensors into plain ones (to_dense(), dequantize(), full_tensor()) or leave them out, "
+            "and save it again."
+        ) from error
     except (pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path} must be a whole file of torch.save. Got one that can't be read ({error}). "
@@ -96,6 +112,10 @@ def read_torch(path: Path, *, trusted: bool) -> Any:
 
 class _NotPlainError(Exception):
     """A pickle asks for something else than tensors and plain containers."""
+
+
+class _OtherTensorError(Exception):
+    """A file holds tensors that are no plain arrays of numbers."""
 
 
 class _Ignored:
@@ -142,10 +162,18 @@ _PLAIN: dict[str, Any] = {
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
     "_codecs.encode": _Ignored,  # how bytes are pickled
     "argparse.Namespace": _Ignored,
+    "types.SimpleNamespace": _Ignored,
+    "collections.deque": lambda *_: [],
+    "decimal.Decimal": _Ignored,
+    **dict.fromkeys(("builtins.range", "builtins.xrange"), _Ignored),
+    **{f"datetime.{name}": _Ignored for name in _DATES},
     **{f"pathlib.{name}": _Ignored for name in _PATHS},
     **{f"pathlib._local.{name}": _Ignored for name in _PATHS},  # of Python 3.13
     **dict.fromkeys(("numpy.dtype", "numpy.core.multiarray.scalar"), _Ignored),
     "numpy._core.multiarray.scalar": _Ignored,
+    "numpy.ndarray": None,
+    "numpy.core.multiarray._reconstruct": Unread,  # arrays, such as the state of a generator
+    "numpy._core.multiarray._reconstruct": Unread,
     **{f"torch.{name}": _storage_dtype(name) for name in _STORAGES},
 }
 
@@ -176,8 +204,13 @@ class _Unpickler(pickle.Unpickler):
         }
         if full in rebuild:
             return rebuild[full]
+        if full in _OTHER_TENSORS:
+            raise _OtherTensorError(_OTHER_TENSORS[full])
         if module == "torch" and name.startswith(_DTYPE_NAMES):
-            return by_name(name)
+            try:
+                return by_name(name)
+            except ValueError as error:
+                raise _OtherTensorError(f"of {name}, which is not averaged") from error
         raise _NotPlainError(f"an object of {full}")
 
     def persistent_load(self, pid: Any) -> _Storage:
@@ -195,7 +228,7 @@ class _Unpickler(pickle.Unpickler):
         metadata: object = None,
     ) -> Tensor:
         if storage.dtype is None or metadata:
-            raise _NotPlainError("a tensor of another kind than those with plain numbers")
+            raise _OtherTensorError("of another kind than those with plain numbers")
         return _in_storage(self._path, storage.entry, storage.dtype, offset, shape, strides)
 
     def _untyped_tensor(

@@ -41,6 +41,11 @@ def check_output(output: Path, inputs: Iterable[Path], *, folder: bool) -> None:
         raise FileExistsError(
             f"The output must be a file. Got {output}, a folder. Give it another name."
         )
+    if folder and output.is_dir() and (output.samefile(os.curdir) or os.path.ismount(output)):
+        raise FileExistsError(
+            f"A folder as output is made beside its place and moved there. Got {output}, where "
+            "this process works or a disk is mounted. Give a new folder in it."
+        )
     if folder and output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FileExistsError(
             f"A folder as output must be new or empty. Got {output}, where something is. Give it "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stackens.weight_averaging.adapters import to_array
 from stackens.weight_averaging.files import open_checkpoint
 from stackens.weight_averaging.files._dtypes import widen
 from stackens.weight_averaging.files._sources import OpenFiles, Tensor, check_crc
@@ -51,8 +52,13 @@ class FileSource:
         self._files = files
         self._scratch = scratch
 
-    def check(self, names: Iterable[str], label: str) -> None:
-        """Read tensors piece by piece, to see that they are what was written, without NaN."""
+    def check(
+        self, names: Iterable[str], label: str, first: Mapping[str, Any], first_label: str
+    ) -> None:
+        """Read tensors piece by piece, to see that they are what was written, without NaN.
+
+        Infinities must be those of the first network, whose tensors and label are given.
+        """
         with OpenFiles() as files:
             for name in names:
                 tensor, crc = self.tensors[name], 0
@@ -60,7 +66,11 @@ class FileSource:
                 for start in range(0, tensor.size, _CHUNK):
                     piece = raw[: tensor.size - start]
                     tensor.source.read_into(start, piece, files)
-                    check_finite([widen(piece, tensor.dtype)], name, [label])
+                    array = widen(piece, tensor.dtype)
+                    if not np.isfinite(array).all():
+                        own = to_array(first[name]).reshape(-1)[start : start + len(array)]
+                        pieces = {first_label: own, label: array}
+                        check_finite([*pieces.values()], name, [*pieces])
                     crc = zlib.crc32(piece.view(np.uint8).data, crc)
                 if tensor.source.crc is not None:
                     check_crc(tensor.source, crc, name)

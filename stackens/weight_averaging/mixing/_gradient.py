@@ -79,6 +79,12 @@ class MixedNetwork:
         self._totals: dict[Any, Any] = {}
         for tensor in tensors.values():
             tensor.data = tensor.data.contiguous()  # so that pieces of it can be written
+        # Masks: infinities that all sources share stay, whatever the weights.
+        self._masks = {
+            name
+            for name, tensor in tensors.items()
+            if any(bool(next(pieces).isinf().any()) for _, pieces in self._pieces(name, tensor))
+        }
 
     def set_weights(
         self, weights: NDArray[np.float64], bias: NDArray[np.float64], *, last: bool = False
@@ -108,6 +114,9 @@ class MixedNetwork:
                         for weight, source in zip(weights[group], sources, strict=True):
                             if weight:
                                 total.add_(source.to(total.device, wide), alpha=float(weight))
+                            if name in self._masks:
+                                mask = source.to(total.device, wide)
+                                torch.where(mask.isinf(), mask, total, out=total)
                         piece.copy_(total)
 
     def slopes(self, loss: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -123,11 +132,15 @@ class MixedNetwork:
                 if gradient is None:  # a buffer, or a parameter without part in the loss
                     continue
                 wide = torch.promote_types(gradient.dtype, torch.float32)
-                for piece, sources in self._pieces(name, gradient.reshape(-1)):
+                for piece, sources in self._pieces(name, gradient):
                     piece = piece.to(wide)
                     by_bias[group] += float(piece.real.sum())
                     for model, source in enumerate(sources):
-                        product = float(torch.vdot(piece, source.to(piece.device, wide)).real)
+                        source = source.to(piece.device, wide)
+                        if name in self._masks:
+                            piece = piece.masked_fill(source.isinf(), 0)
+                            source = source.masked_fill(source.isinf(), 0)
+                        product = float(torch.vdot(piece, source).real)
                         if not np.isfinite(product) and bool(piece.isfinite().all()):
                             raise ValueError(
                                 "Networks must be finite to be mixed. Got NaN or infinite values "
@@ -145,7 +158,8 @@ class MixedNetwork:
         return self._totals[key][: len(piece)]
 
     def _pieces(self, name: str, flat: Any) -> Iterator[tuple[Any, Iterator[Any]]]:
-        """Yield pieces of a flattened tensor, each with the same piece of the sources."""
+        """Yield pieces of a tensor, each with the same piece of the sources."""
+        flat = flat.reshape(-1)
         for start in range(0, flat.numel(), _CHUNK):
             stop = min(start + _CHUNK, flat.numel())
             yield (

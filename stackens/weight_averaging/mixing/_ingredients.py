@@ -10,11 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stackens.weight_averaging._checkpoints import with_tied
 from stackens.weight_averaging.adapters import adapter_of, alike, to_array
 from stackens.weight_averaging.files._sources import OpenFiles
 from stackens.weight_averaging.mixing._file_source import FileSource
 from stackens.weight_averaging.mixing._gradient import MemorySource, Source
-from stackens.weight_averaging.rules import check_finite, check_same, weighted_sum
+from stackens.weight_averaging.rules import (
+    check_finite,
+    check_not_quantised,
+    check_same,
+    weighted_sum,
+)
 
 __all__ = ["Ingredients"]
 
@@ -68,9 +74,10 @@ class Ingredients:
             found = alike(self._adapter, list(named.values()), self.names, self._like)
             self._states: list[Any] = [arrays.tensors for arrays in found]
         else:
-            self._states = [self._state(model, key) for model in named.values()]
+            self._states = [self._state(model, key, own) for model in named.values()]
             states = [self._tensors(state) for state in self._states]
             check_same(states, self.names)
+            check_not_quantised(states, self.names, to_array)
             check_same([_shapes(own), _shapes(states[0])], ["the network", self.names[0]])
         tied: dict[int, list[str]] = {}
         for name, tensor in own.items():
@@ -89,7 +96,8 @@ class Ingredients:
             )
         for label, state in zip(self.names, self._states, strict=True):
             if isinstance(state, FileSource):
-                state.check(self.mixed_names, label)
+                first = self._tensors(self._states[0])
+                state.check(self.mixed_names, label, first, self.names[0])
 
     def __enter__(self) -> Ingredients:
         return self
@@ -97,10 +105,12 @@ class Ingredients:
     def __exit__(self, *error: object) -> None:
         self._files.__exit__(*error)
 
-    def _state(self, model: Any, key: str | None) -> Any:
+    def _state(self, model: Any, key: str | None, own: Mapping[str, Any]) -> Any:
         if isinstance(model, str | os.PathLike):
-            return FileSource(model, self._files, self._scratch, key)
-        return adapter_of(model).tensors(model, self._like)
+            source = FileSource(model, self._files, self._scratch, key)
+            source.tensors = with_tied(source.tensors, own)
+            return source
+        return with_tied(adapter_of(model).tensors(model, self._like), own)
 
     @staticmethod
     def _tensors(state: Any) -> Mapping[str, Any]:

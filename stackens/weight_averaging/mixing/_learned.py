@@ -42,12 +42,23 @@ class LearnedMixing:
         where weights were searched by a score for each row; NaN where there is but one. A row for
         each model alone, equal weights and the greedy soup, or for the ``start`` that was given;
         and the last for the mixture that was ``learnt``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> low, high = {"w": np.array([1.0])}, {"w": np.array([5.0])}
+    >>> mix = wa.learn_mixing([low, high], evaluate=lambda model: -abs(model["w"].item() - 2))
+    >>> mix.model["w"].round(2), mix.weights.round(2)
+    (array([2.]), array([[0.75, 0.25]]))
+    >>> round(mix.loss, 2), mix.start_loss
+    (0.0, 1.0)
     """
 
-    model: Any
+    model: Any = field(repr=False)
     weights: NDArray[np.float64]
     bias: NDArray[np.float64]
-    groups: Mapping[str, list[str]]
+    groups: Mapping[str, list[str]] = field(repr=False)
     names: Sequence[str]
     loss: float
     start_loss: float

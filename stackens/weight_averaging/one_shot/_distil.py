@@ -112,6 +112,7 @@ def distil(
     closest.check(0)
     every = max(1, steps // _CHECKS)
     with (
+        torch.enable_grad(),  # whoever calls may have switched it off
         learning(student),
         tqdm(total=steps, desc="distilling", disable=not verbose, leave=False) as bar,
     ):

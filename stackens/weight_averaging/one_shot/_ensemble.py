@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from stackens.neural._modules import evaluating
+from stackens.weight_averaging.one_shot._familiarity import Familiarity
 
 __all__ = ["Ensemble", "Form", "Likeness", "answers", "call", "likeness", "output_form"]
 
@@ -121,24 +122,39 @@ class Ensemble(nn.Module):
         the weighted mean is divided by its sum then. Columns sum to one.
     form : Form
         What the networks give; the ensemble gives the same.
+    familiarity : Familiarity or None, default=None
+        With it a network counts the less for a row the farther that lies outside of what its site
+        has seen.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], weights: NDArray[Any], form: Form) -> None:
+    def __init__(
+        self,
+        networks: Sequence[nn.Module],
+        weights: NDArray[Any],
+        form: Form,
+        familiarity: Familiarity | None = None,
+    ) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.weights = np.asarray(weights, dtype=np.float64)
         self.form = form
+        self.familiarity = familiarity
 
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         outputs = [call(network, inputs) for network in self.networks]
         shape, kind = outputs[0].shape, outputs[0]
         weights = torch.as_tensor(self.weights, dtype=kind.dtype, device=kind.device)
+        weights = weights.reshape(len(weights), 1, -1)  # network, row, class
+        if self.familiarity is not None:
+            factors = self.familiarity(inputs).to(kind.dtype)
+            weights = weights * factors[:, :, None]
         if self.form.task == "regression":
-            return torch.einsum("m,m...->...", weights, torch.stack(outputs))
+            values = torch.stack(outputs).reshape(len(outputs), len(kind), -1)
+            return (weights / weights.sum(dim=0) * values).sum(dim=0).reshape(shape)
         probabilities = torch.stack([self.form.logarithms(part).exp() for part in outputs])
-        if weights.ndim == 1:
-            weights = weights[:, None].expand(-1, probabilities.shape[2])
-        mean = torch.einsum("mc,mnc->nc", weights, probabilities)
+        # classes of each step of a sequence: as many rows of probabilities for each row
+        repeats = probabilities.shape[1] // weights.shape[1]
+        mean = (weights.repeat_interleave(repeats, dim=1) * probabilities).sum(dim=0)
         return self.form.outputs(mean / mean.sum(dim=1, keepdim=True), shape)
 
 

@@ -27,6 +27,7 @@ from stackens.weight_averaging.one_shot._ensemble import (
     likeness,
     output_form,
 )
+from stackens.weight_averaging.one_shot._familiarity import Familiarity, familiarity_of
 from stackens.weight_averaging.one_shot._fisher import (
     Statistics,
     aligned_statistics,
@@ -34,6 +35,7 @@ from stackens.weight_averaging.one_shot._fisher import (
 )
 from stackens.weight_averaging.one_shot._inputs import as_tensors, input_source
 from stackens.weight_averaging.one_shot._networks import (
+    CommonTerms,
     build_networks,
     common_terms,
     narrow,
@@ -53,6 +55,9 @@ from stackens.weight_averaging.one_shot._sites import Site
 from stackens.weight_averaging.rules import FisherMean
 
 __all__ = ["merge_networks"]
+
+_FEWER = 0.9  # of the sites that would count without ranges: from here on the report tells
+_RARE = 0.1  # of the share that a class should have
 
 Inputs = Sequence[torch.Tensor]
 Networks = dict[str, nn.Module]
@@ -100,7 +105,7 @@ def merge_networks(
     held_back = inputs_of(held_rows)
     form = _form(common, sites, held_back, task)
     shares, by_class = site_shares(weights, sites, form)
-    ensemble = Ensemble(common, by_class, form)
+    ensemble = Ensemble(common, by_class, form, _familiarity(weights, sites, terms))
     own: Networks = {site.name: network for site, network in zip(sites, common, strict=True)}
     averages: Networks = {NAIVE: average(own, shares, rule=_rule(statistics))}
     if align:
@@ -117,6 +122,8 @@ def merge_networks(
     history = distil(merged, ensemble, lambda n: inputs_of(draw_rows(n)), held_back, **distillation)
     networks = {**own, ENSEMBLE: ensemble, **averages, MERGED: merged}
     frame = _likenesses(networks, ensemble, held_back)
+    sites_per_row = _sites_per_row(ensemble, shares, held_back)
+    rare_classes = _rare_classes(ensemble, sites, held_back)
     raw = {name: terms.raw(network, held_back, name) for name, network in networks.items()}
     for network in raw.values():
         narrow(network, precision)
@@ -128,7 +135,16 @@ def merge_networks(
     curve = pd.DataFrame({"step": history.steps, "distance": history.distances})
     model = raw[MERGED].eval()
     model.report = OneShotReport(
-        frame, curve, by_class, form.task, list(own), start, synthetic=data is None
+        frame,
+        curve,
+        by_class,
+        form.task,
+        list(own),
+        start,
+        synthetic=data is None,
+        sites_per_row=sites_per_row,
+        rare_classes=rare_classes,
+        greater_is_better=greater_is_better,
     )
     return model
 
@@ -142,6 +158,15 @@ def _declared(schema: Schemas | None, data: Any, sites: Sequence[Site]) -> Decla
         return None
     rows = np.array(sent_by_all(sites, "n_rows") or [1.0] * len(sites))
     return list(zip((rows / rows.sum()).tolist(), sent, strict=True))
+
+
+def _familiarity(weights: Any, sites: Sequence[Site], terms: CommonTerms) -> Familiarity | None:
+    """Return how well each site knows a row in common terms; None if others weigh the sites."""
+    known = familiarity_of(sites) if isinstance(weights, str) and weights == "auto" else None
+    if known is None or terms.input_scaler is None:
+        return known
+    mean, scale = terms.input_scaler
+    return known.rescaled(1 / scale, -mean / scale)
 
 
 def _check_inputs(network: nn.Module, inputs: Inputs) -> None:
@@ -221,6 +246,26 @@ def _likenesses(networks: Networks, ensemble: Ensemble, held_back: Inputs) -> pd
         for name, network in networks.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("network")
+
+
+def _sites_per_row(ensemble: Ensemble, shares: NDArray[np.float64], inputs: Inputs) -> float | None:
+    """Return how many sites have a say about a row, in the mean; None if about all do."""
+    if ensemble.familiarity is None:
+        return None
+    parts = shares[:, None] * ensemble.familiarity(inputs).cpu().double().numpy()
+    number = float((1 / ((parts / parts.sum(axis=0)) ** 2).sum(axis=0)).mean())
+    return number if number < _FEWER / (shares**2).sum() else None
+
+
+def _rare_classes(ensemble: Ensemble, sites: Sequence[Site], inputs: Inputs) -> list[int]:
+    """Return the classes that the inputs hardly have, by the ensemble."""
+    form = ensemble.form
+    if form.task == "regression":
+        return []
+    found = form.logarithms(answers(ensemble, inputs)).exp().mean(dim=0).cpu().double().numpy()
+    counts = [site.class_counts for site in sites if site.class_counts is not None]
+    expected = np.sum(counts, axis=0) if counts else np.ones(form.n_classes)
+    return np.flatnonzero(found < _RARE * expected / expected.sum()).tolist()
 
 
 def _warn_if_worse(scores: Mapping[str, Score], sites: Sequence[str], greater: bool) -> None:

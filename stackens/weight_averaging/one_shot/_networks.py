@@ -146,7 +146,11 @@ class CommonTerms:
         """
         if isinstance(network, Ensemble):
             networks = [self.raw(one, inputs, name) for one in network.networks]
-            return Ensemble(networks, network.weights, network.form)
+            familiarity = network.familiarity
+            if familiarity is not None and self.input_scaler is not None:
+                mean, scale = self.input_scaler
+                familiarity = familiarity.rescaled(scale, mean)
+            return Ensemble(networks, network.weights, network.form, familiarity)
         if self.input_scaler is not None:
             mean, scale = self.input_scaler
             change = Affine(1 / scale, -mean / scale)

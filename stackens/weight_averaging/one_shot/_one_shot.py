@@ -75,7 +75,9 @@ def one_shot_merge(
     weights : {"auto", "equal"} or array-like, default="auto"
         How much sites count; of shape (n_sites,), or (n_sites, n_classes) in the ensemble. "auto"
         goes by their rows of each class, by their rows, or equally, depending on what all sites
-        send. With class counts a site that has not seen a class has no say about it.
+        send. With class counts a site that has not seen a class has no say about it; where all
+        sites send schemas, it has the less say about an input the farther that lies outside of
+        the ranges it declared.
     batch_size : int, default=128
         Synthetic rows in each step.
     learning_rate : float, default=1e-2

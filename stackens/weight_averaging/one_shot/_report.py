@@ -10,6 +10,10 @@ import pandas as pd
 
 __all__ = ["ALIGNED", "ENSEMBLE", "MERGED", "NAIVE", "OneShotReport"]
 
+_REMEDY = (
+    "Give public rows, or quantiles of real inputs (InputSchema.describe) with the axes along "
+    "which they are smooth."
+)
 ENSEMBLE, NAIVE, ALIGNED, MERGED = "ensemble", "naive average", "aligned average", "merged"
 
 
@@ -32,6 +36,31 @@ class OneShotReport:
         What the distillation started from, as :meth:`frame` calls it.
     synthetic : bool, default=True
         Whether the inputs were made up; False for public rows.
+    sites_per_row : float or None, default=None
+        How many sites have a say about an input, in the mean, where sites declared ranges of their
+        own: the inverse of the sum of their squared shares.
+    rare_classes : sequence of int, default=()
+        Classes that the ensemble gives these inputs ten times more seldom than sites count them,
+        or, without counts, ten times more seldom than their even share.
+    greater_is_better : bool, default=True
+        Whether that is so for scores.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stackens import weight_averaging as wa
+    >>> def build_model():
+    ...     return torch.nn.Linear(2, 1)
+    >>> _ = torch.manual_seed(0)
+    >>> sites = [build_model().state_dict() for _ in range(3)]
+    >>> schema = wa.InputSchema(shape=(2,), low=0, high=1)
+    >>> report = wa.one_shot_merge(
+    ...     sites, build_model, input_schema=schema, steps=100, random_state=0
+    ... ).report
+    >>> list(report.frame().index[-4:])
+    ['ensemble', 'naive average', 'aligned average', 'merged']
+    >>> print(report.summary().splitlines()[0])
+    3 networks merged into one of the same size.
     """
 
     results: pd.DataFrame = field(repr=False)
@@ -41,6 +70,9 @@ class OneShotReport:
     sites: Sequence[str]
     start: str
     synthetic: bool = True
+    sites_per_row: float | None = None
+    rare_classes: Sequence[int] = ()
+    greater_is_better: bool = True
 
     def frame(self) -> pd.DataFrame:
         """Return how close each network comes to the ensemble, and how good it is.
@@ -72,25 +104,50 @@ class OneShotReport:
             f"{shown[NAIVE]}{aligned}, merged {shown[MERGED]}, distilled in "
             f"{self.curve['step'].iloc[-1]} steps from: {self.start}.",
         ]
-        if "score" in at:
-            own, score = sites["score"], at["score"].to_dict()
+        if self.sites_per_row is not None:
             lines.append(
-                f"Scores: sites {own.mean():.4g} in the mean ({own.min():.4g} to {own.max():.4g}), "
-                f"ensemble {score[ENSEMBLE]:.4g}, merged {score[MERGED]:.4g}."
-            )
-        else:
-            why = "These inputs are synthetic: score" if self.synthetic else "Score"
-            lines.append(
-                f"{why} the merged network on real rows with labels before it is used "
-                "(evaluate=...)."
+                f"Sites declared ranges of their own: {self.sites_per_row:.1f} of {len(sites)} "
+                "have a say about an input, in the mean."
             )
         inputs = "declared inputs" if self.synthetic else "public rows"
-        lines.append(
-            "What to expect: an average of networks trained apart is mostly worse than each of "
-            "them, aligned or not; distillation brings the merged one near the ensemble, the "
-            f"nearer the more the {inputs} look like real ones, and the more steps it has."
-        )
+        if self.rare_classes:
+            lines.append(
+                f"The ensemble hardly ever sees the classes {list(self.rare_classes)} in the "
+                f"{inputs}: these look unlike real ones, and agreement on them says little. "
+                + _REMEDY
+            )
+        lines.append(self._verdict(inputs) if "score" in at else self._outlook(inputs))
         return "\n".join(lines)
+
+    def _verdict(self, inputs: str) -> str:
+        """Return what the scores say."""
+        score = self.results["score"]
+        own, merged = score.loc[list(self.sites)], score[MERGED]
+        sign = 1 if self.greater_is_better else -1
+        beaten = int((sign * own < sign * merged).sum())
+        told = (
+            f"Scores: sites {own.mean():.4g} in the mean ({own.min():.4g} to {own.max():.4g}), "
+            f"ensemble {score[ENSEMBLE]:.4g}, merged {merged:.4g}: better than {beaten} of "
+            f"{len(own)} sites."
+        )
+        if sign * merged < sign * own.mean():
+            told += " That is below the mean site" + (
+                ", and so is the ensemble: what the sites learnt does not add up here. Keep "
+                "the best site."
+                if sign * score[ENSEMBLE] < sign * own.mean()
+                else f": the {inputs} look unlike real ones, or the steps were too few. " + _REMEDY
+            )
+        return told
+
+    def _outlook(self, inputs: str) -> str:
+        """Return what to expect where there are no scores."""
+        return (
+            "What to expect: the score of the ensemble, less what is lost where real inputs look "
+            f"unlike the {inputs}. The ensemble mostly beats the mean site, not always the best. "
+            "Averages of networks trained apart go from useless to as good as the ensemble, "
+            f"aligned or not. {'These inputs are synthetic: score' if self.synthetic else 'Score'} "
+            "the merged network on real rows with labels before it is used (evaluate=...)."
+        )
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the scores of all networks as bars, or their agreement where there are none.

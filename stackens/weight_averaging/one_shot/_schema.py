@@ -15,6 +15,7 @@ __all__ = ["InputSchema"]
 
 _ENDS = (1e-4, 1 - 1e-4)  # normal draws stay within 3.7 deviations
 _TRIMMED = np.linspace(0.005, 0.995, 9)  # of many rows no single one shows in these quantiles
+_ALIKE = 0.3  # correlation of neighbours from which an axis is smooth
 _FEW_LEVELS = 20  # whole numbers that span no more than this have their ends declared
 
 
@@ -221,18 +222,20 @@ class InputSchema:
     ) -> InputSchema:
         """Declare what rows look like; for a site to run, which then sends the declaration alone.
 
-        What the declaration reveals of the rows: for each feature (number on the last axis) nine
-        quantiles over all rows and positions, from the 0.5% to the 99.5% one, which of few rows
-        are nearly the extremes; which features are whole numbers, and the ends of those with up
-        to 21 values; one number for how alike neighbours are. With ``vocabulary``: how common
-        each token is. It is not differentially private.
+        What the declaration reveals of the rows: nine quantiles for each feature (number on the
+        last axis, and on every axis that is not smooth) over all rows and positions, from the 0.5%
+        to the 99.5% one, which of few rows are nearly the extremes; which features are whole
+        numbers, and the ends of those with up to 21 values; along which axes neighbours are alike,
+        and one number for how much. With ``vocabulary``: how common each token is. It is not
+        differentially private.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, *shape)
             Without missing values.
         smooth_axes : tuple of int, default=None
-            As in the class.
+            As in the class, but where rows have several axes None means those along which
+            neighbours are alike in ``X``, if there are any.
         vocabulary : int, default=None
             For tokens.
 
@@ -259,18 +262,19 @@ class InputSchema:
             counts = np.bincount(rows.reshape(-1).astype(np.int64), minlength=vocabulary)
             return cls(shape=shape, vocabulary=vocabulary, frequencies=counts)
         rows = rows.astype(np.float64)
-        features = rows.reshape(-1, shape[-1])
-        whole = (features == np.rint(features)).all(axis=0)
-        quantiles = np.quantile(features, _TRIMMED, axis=0)
-        lowest, highest = features.min(axis=0), features.max(axis=0)
-        few = whole & (highest - lowest <= _FEW_LEVELS)
-        quantiles[0] = np.where(few, lowest, quantiles[0])
-        quantiles[-1] = np.where(few, highest, quantiles[-1])
-        axes = tuple(range(len(shape) - 1)) if smooth_axes is None else smooth_axes
+        axes = _alike_axes(rows) if smooth_axes is None else smooth_axes
+        over = (0, *(axis + 1 for axis in range(len(shape) - 1) if axis in axes))
+        whole = (rows == np.rint(rows)).all(axis=over, keepdims=True)[0]
+        quantiles = np.quantile(rows, _TRIMMED, axis=over, keepdims=True)[:, 0]
+        lowest, highest = rows.min(axis=over, keepdims=True), rows.max(axis=over, keepdims=True)
+        few = whole & (highest - lowest <= _FEW_LEVELS)[0]
+        quantiles[0] = np.where(few, lowest[0], quantiles[0])
+        quantiles[-1] = np.where(few, highest[0], quantiles[-1])
+        own = next((i for i, n in enumerate(whole.shape[:-1]) if n > 1), whole.ndim - 1)
         return cls(
             shape=shape,
-            quantiles=quantiles,
-            integer=whole,
+            quantiles=quantiles.reshape(len(quantiles), *whole.shape[own:]),
+            integer=whole.reshape(whole.shape[own:]),
             smoothness=_correlation_length(rows, axes) if axes else None,
             smooth_axes=axes,
         )
@@ -301,16 +305,41 @@ def _between(quantiles: NDArray, uniform: NDArray) -> NDArray[np.float64]:
 
 def _correlation_length(rows: NDArray[np.float64], axes: tuple[int, ...]) -> float:
     """Return the length at which a squared-exponential field is as alike as neighbours here."""
-    centred = rows - rows.mean(axis=tuple(range(rows.ndim - 1)), keepdims=True)
-    deviations = centred.std(axis=tuple(range(rows.ndim - 1)), keepdims=True)
+    over = (0, *(axis + 1 for axis in range(rows.ndim - 2) if axis in axes))
+    alike = [value for axis, value in _alike(rows, over).items() if axis in axes]
+    mean = float(np.clip(np.mean(alike), 0.0, 0.9999)) if alike else 0.0
+    return float(np.sqrt(-0.5 / np.log(mean))) if mean > 0.05 else 0.0
+
+
+def _alike_axes(rows: NDArray[np.float64]) -> tuple[int, ...]:
+    """Return the axes along which neighbours are alike over rows; if none, all but the last.
+
+    The columns of a table are in any order: rows with one axis have none.
+    """
+    if rows.ndim == 2:
+        return ()
+    alike = _alike(rows, (0,))
+    least = max(_ALIKE, 0.5 * max(alike.values(), default=0.0))
+    found = tuple(axis for axis, value in alike.items() if value >= least)
+    return found or tuple(range(rows.ndim - 2))
+
+
+def _alike(rows: NDArray[np.float64], over: tuple[int, ...]) -> dict[int, float]:
+    """Return, for each axis, the correlation of neighbours along it, standardised over axes."""
+    centred = rows - rows.mean(axis=over, keepdims=True)
+    deviations = centred.std(axis=over, keepdims=True)
     scaled = centred / np.where(deviations > 0, deviations, 1.0)
-    products = [
-        np.mean(np.take(scaled, range(n - 1), axis + 1) * np.take(scaled, range(1, n), axis + 1))
-        for axis in axes
+    spread = float(np.mean(scaled**2)) or 1.0  # below 1 where some numbers never change
+    return {
+        axis: float(
+            np.mean(
+                np.take(scaled, range(n - 1), axis + 1) * np.take(scaled, range(1, n), axis + 1)
+            )
+        )
+        / spread
+        for axis in range(rows.ndim - 1)
         if (n := rows.shape[axis + 1]) > 1
-    ]
-    alike = float(np.clip(np.mean(products), 0.0, 0.9999)) if products else 0.0
-    return float(np.sqrt(-0.5 / np.log(alike))) if alike > 0.05 else 0.0
+    }
 
 
 def _wrong(name: str, must: str, got: Any) -> ValueError:

@@ -63,6 +63,21 @@ default=None
     ------
     ValueError
         If numbers make no sense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens import weight_averaging as wa
+    >>> rows = np.random.default_rng(0).normal(20, 5, (200, 3))
+    >>> site = wa.Site(
+    ...     {"weight": np.zeros((2, 3))},
+    ...     class_counts=[150, 50],
+    ...     input_scaler=(rows.mean(axis=0), rows.std(axis=0)),
+    ...     input_schema=wa.InputSchema.describe(rows),
+    ...     name="north",
+    ... )
+    >>> site.n_rows
+    200.0
     """
 
     state: Mapping[str, Any] = field(repr=False)

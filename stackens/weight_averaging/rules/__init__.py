@@ -7,7 +7,11 @@ from stackens.weight_averaging.rules._arithmetic import (
     weighted_sum,
 )
 from stackens.weight_averaging.rules._buffers import merge_buffer
-from stackens.weight_averaging.rules._checks import check_finite, check_same
+from stackens.weight_averaging.rules._checks import (
+    check_finite,
+    check_not_quantised,
+    check_same,
+)
 from stackens.weight_averaging.rules._groups import group_weights
 from stackens.weight_averaging.rules._mean import FisherMean, WeightedMean
 from stackens.weight_averaging.rules._model_stock import ModelStock
@@ -31,6 +35,7 @@ __all__ = [
     "WeightedMean",
     "accumulation_dtype",
     "check_finite",
+    "check_not_quantised",
     "check_same",
     "group_weights",
     "is_averaged",

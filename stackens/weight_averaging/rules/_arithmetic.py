@@ -105,8 +105,9 @@ def weighted_sum(arrays: Sequence[NDArray], weights: Sequence[float] | NDArray) 
     """Return the sum of arrays times weights, in double precision.
 
     Equal arrays under weights with a sum of one (up to rounding) give exactly that array, even
-    in double precision, where adding up ``x / 3`` three times would not. Arrays of weight zero do
-    not count, whatever they hold. Beside the result, two blocks of memory are used.
+    in double precision, where adding up ``x / 3`` three times would not. Infinities that all
+    arrays share stay, whatever the weights. Arrays of weight zero do not count, whatever they hold.
+    Beside the result, two blocks of memory are used.
 
     Parameters
     ----------
@@ -142,7 +143,14 @@ def weighted_sum(arrays: Sequence[NDArray], weights: Sequence[float] | NDArray) 
     for start in range(0, total.size, BLOCK):
         part = slice(start, start + BLOCK)
         block = total[part]
-        add([(array[part], weight) for array, weight in pairs], block, scratch[: len(block)])
+        pieces = [(array[part], weight) for array, weight in pairs]
+        with np.errstate(invalid="ignore"):
+            add(pieces, block, scratch[: len(block)])
+            is_finite = np.isfinite(block.sum())
+        if not is_finite:
+            first = pieces[0][0]
+            shared = np.isinf(first) & np.all([array == first for array, _ in pieces], axis=0)
+            block[shared] = first[shared]
     return out
 
 

@@ -1,16 +1,22 @@
-"""Checks before anything is averaged: the same tensors in all models, and no NaN in them."""
+"""Checks before anything is averaged: the same tensors in all models, no NaN, no quantised ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["check_finite", "check_same", "model_labels"]
+__all__ = ["check_finite", "check_not_quantised", "check_same", "model_labels"]
 
 _MOST_LABELS = 5
+
+# Quantised weights under the names that GPTQ, AWQ, bitsandbytes, compressed-tensors, fp8 and MXFP4
+# checkpoints and Keras give them: a matrix of few bits, and beside it what to multiply it by.
+_FEW_BITS = re.compile(r"(torch\.)?(u?int(8|32)|float8_\w+)$")
+_SCALES = ("scale", "scales", "scale_weight", "SCB", "absmax")
 
 
 def check_same(states: Sequence[Mapping[str, Any]], labels: Sequence[str] | None = None) -> None:
@@ -44,11 +50,12 @@ def check_same(states: Sequence[Mapping[str, Any]], labels: Sequence[str] | None
     if not states:
         raise ValueError("There must be at least one model to average. Got none. Give some.")
     called = model_labels(labels, len(states))
-    differences = []
+    differences, only_types = [], True
     for name in dict.fromkeys(name for state in states for name in state):
         missing = [label for label, state in zip(called, states, strict=True) if name not in state]
         if missing:
             differences.append(f"{name!r}: missing in {_listed(missing)}")
+            only_types = False
         for attribute in ("shape", "dtype"):
             having: dict[str, list[str]] = {}
             for label, state in zip(called, states, strict=True):
@@ -61,13 +68,83 @@ def check_same(states: Sequence[Mapping[str, Any]], labels: Sequence[str] | None
             if len(having) > 1:
                 parts = [f"{value} in {_listed(models)}" for value, models in having.items()]
                 differences.append(f"{name!r}: {attribute} {'; '.join(parts)}")
+                only_types &= attribute == "dtype"
     if differences:
         count = len(differences)
+        advice = (
+            "Convert the models to one dtype."
+            if only_types
+            else "Give models of one architecture, or leave out the tensors that differ."
+        )
         raise ValueError(
             "Models must have the same tensors to be averaged. Got "
-            f"{count} difference{'s' * (count > 1)}:\n  " + "\n  ".join(differences) + "\n"
-            "Give models of one architecture, or leave out the tensors that differ."
+            f"{count} difference{'s' * (count > 1)}:\n  " + "\n  ".join(differences) + "\n" + advice
         )
+
+
+def check_not_quantised(
+    states: Sequence[Mapping[str, Any]],
+    labels: Sequence[str] | None = None,
+    read: Callable[[Any], NDArray] = np.asarray,
+) -> None:
+    """Raise if quantised weights differ between models: numbers that count only with their scales.
+
+    The mean of products is not the product of means, and integers are not averaged at all, so a
+    result would belong to no model. Where all models share them, as adapters of one frozen network
+    do, they are no obstacle.
+
+    Parameters
+    ----------
+    states : sequence of mapping of str to array-like
+        One for each model, of the same names, shapes and types.
+    labels : sequence of str or None, default=None
+        What the models are called in the error.
+    read : callable, default=numpy.asarray
+        Makes an array of a value; called for quantised ones only.
+
+    Raises
+    ------
+    ValueError
+        Naming a tensor and its scale.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens.weight_averaging import rules
+    >>> one = {"fc.weight": np.eye(2, dtype=np.int8), "fc.SCB": np.ones(2)}
+    >>> rules.check_not_quantised([one, {**one, "fc.weight": one["fc.weight"][::-1]}])
+    Traceback (most recent call last):
+        ...
+    ValueError: Quantised weights have no mean. Got 'fc.weight' with 'fc.SCB' to be multiplied by,
+    other in model 1. Average the models before quantising, or dequantise them first.
+    """
+    for weight, scale in _scaled(states[0]):
+        first = read(states[0][weight])
+        for label, state in zip(model_labels(labels, len(states)), states, strict=True):
+            if not np.array_equal(first, read(state[weight])):
+                raise ValueError(
+                    f"Quantised weights have no mean. Got {weight!r} with {scale!r} to be "
+                    f"multiplied by, other in {label}. Average the models before quantising, or "
+                    "dequantise them first."
+                )
+
+
+def _scaled(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the names of quantised weights, each with that of its scale."""
+    for name, value in state.items():
+        if len(value.shape) < 2 or not _FEW_BITS.match(str(value.dtype)):
+            continue
+        own = re.split(r"[./]", name)[-1]
+        module = name.removesuffix(own)
+        stem = own.removesuffix("_packed").removesuffix("_blocks")
+        beside = [f"{module}{scale}" for scale in _SCALES]
+        beside += [f"{module}{stem}_{scale}" for scale in ("scale", "scales", "scale_inv")]
+        beside += [f"{name}.absmax"]
+        if own.isdigit():  # the variables of a layer in a file of Keras have numbers for names
+            beside += [f"{module}{other}" for other in range(10) if str(other) != own]
+        found = next((scale for scale in beside if scale in state), None)
+        if found is not None:
+            yield name, found
 
 
 def model_labels(labels: Sequence[str] | None, n: int) -> list[str]:

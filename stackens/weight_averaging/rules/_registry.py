@@ -23,6 +23,16 @@ RULES: dict[str, type[Rule]] = {
 }
 
 
+# What other libraries call these, and what to write here.
+_ELSEWHERE = {
+    "linear": "'mean'",
+    "karcher": "'slerp'",
+    "nuslerp": "'slerp'",
+    "dare_linear": "'dare'",
+    "dare_ties": "rules.Dare(then=rules.Ties())",
+}
+
+
 def rule_for(rule: str | Rule) -> Rule:
     """Return the rule that a name stands for, or a rule as it is.
 
@@ -58,9 +68,9 @@ def rule_for(rule: str | Rule) -> Rule:
             f"{sorted(RULES)}; a class must be called first."
         )
     if rule not in RULES:
+        here = f"Write {_ELSEWHERE[rule]}." if rule in _ELSEWHERE else "Correct the name."
         raise ValueError(
-            f"The 'rule' parameter must be one of {sorted(RULES)} or a rule. Got {rule!r}. "
-            "Correct the name."
+            f"The 'rule' parameter must be one of {sorted(RULES)} or a rule. Got {rule!r}. {here}"
         )
     kind = RULES[rule]
     if kind in (FisherMean, RegMean):

@@ -25,8 +25,10 @@ class Slerp(Rule):
     Each tensor is a direction times a length. The direction is the weighted mean on the sphere:
     for two models the point at share t = weights[1] of the arc between them, and for more the
     Karcher mean, the point whose arcs to the models, times their weights, cancel out. The length
-    is the weighted mean of the lengths. Where there is no such direction (a tensor of zeros,
-    or models that point exactly apart) the result is the weighted mean.
+    is the weighted mean of the lengths. Where there is no such direction (a tensor of zeros or
+    with infinities, or models that point exactly apart) the result is the weighted mean.
+
+    Other libraries interpolate the vectors with their lengths, which is the same where these are.
 
     References
     ----------
@@ -57,9 +59,11 @@ class Slerp(Rule):
         require_no_negative(weights, self)
         used = [array for array, weight in zip(arrays, weights, strict=True) if weight]
         shares = weights[weights != 0]
-        products = inner_products(used)
+        with np.errstate(invalid="ignore", over="ignore"):
+            products = inner_products(used)
         lengths = np.sqrt(np.diag(products))
-        if not (lengths > 0).all():
+        # A mask of infinities that all models share has no direction either.
+        if not (np.isfinite(products).all() and (lengths > 0).all()):
             return weighted_sum(used, shares)
         coefficients = spherical_coefficients(products / np.outer(lengths, lengths), shares)
         if coefficients is None:

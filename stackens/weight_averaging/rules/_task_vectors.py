@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class Ties(Rule):
 
     def __post_init__(self) -> None:
         _check_scale(self.scale, self)
-        if not 0 < self.density <= 1:
+        if not (isinstance(self.density, Real) and 0 < self.density <= 1):
             raise ValueError(
                 "The 'density' parameter of Ties must be above 0 and at most 1. Got "
                 f"{self.density!r}. Give the share of each task vector to keep, such as 0.2."
@@ -203,10 +204,20 @@ class Dare(Rule):
     needs_base = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.drop_rate < 1:
+        if not (isinstance(self.drop_rate, Real) and 0 <= self.drop_rate < 1):
             raise ValueError(
                 "The 'drop_rate' parameter of Dare must be at least 0 and below 1. Got "
                 f"{self.drop_rate!r}. Give the share of differences to drop, such as 0.9."
+            )
+        if not isinstance(self.seed, Integral):
+            raise TypeError(
+                f"The 'seed' parameter of Dare must be a whole number. Got {self.seed!r}. Give one "
+                "such as 0."
+            )
+        if not isinstance(self.then, Rule):
+            raise TypeError(
+                f"The 'then' parameter of Dare must be a rule. Got {self.then!r}. Give one such as "
+                "rules.Ties(density=0.5)."
             )
 
     @property
@@ -247,7 +258,7 @@ class Dare(Rule):
 
 
 def _check_scale(scale: float, rule: Rule) -> None:
-    if not np.isfinite(scale):
+    if not (isinstance(scale, Real) and np.isfinite(scale)):
         raise ValueError(
             f"The 'scale' parameter of {type(rule).__name__} must be finite. Got {scale!r}. Give "
             "a number such as 1.0."

@@ -92,11 +92,3 @@ def test_types_of_arrays():
 def test_other_kinds(chunk, like):
     with pytest.raises(TypeError, match="as X is. Got"):
         aligned(chunk, like, "X_unlabeled")
-
-
-def test_tensors():
-    torch = pytest.importorskip("torch")
-    like = torch.zeros(1, 2, dtype=torch.float64)
-    assert aligned(np.ones((3, 2), dtype=np.float32), like, "").dtype == torch.float64
-    with pytest.raises(ValueError, match=r"of shape \(n_rows, 2\)"):
-        aligned(torch.ones(3), like, "X_unlabeled")

@@ -110,11 +110,10 @@ def test_containers(source, like):
 
 def test_tensors():
     torch = pytest.importorskip("torch")
-    like = torch.zeros(1, 3, dtype=torch.float32)
-    kept = collect_unlabeled([torch.ones(4, 3), np.ones((4, 3))], like, 6, random_state=0)
-    assert kept.dtype == torch.float32
-    assert kept.shape == (6, 3)
-    assert collect_unlabeled(torch.ones(4, 3), np.zeros((1, 3))).shape == (4, 3)
+    ones = torch.ones(4, 3, dtype=torch.bfloat16, requires_grad=True)
+    kept = collect_unlabeled([ones, np.ones((4, 3))], np.zeros((1, 3)), 6, random_state=0)
+    assert kept.tolist() == [[1.0, 1.0, 1.0]] * 6
+    assert collect_unlabeled(ones, np.zeros((1, 3))).shape == (4, 3)
 
 
 def test_arrow_batches():

@@ -47,12 +47,6 @@ def test_possibly_none_stays():
     assert keep_near(none, np.eye(2)).shape == (0, 2)
 
 
-def test_tensors():
-    torch = pytest.importorskip("torch")
-    X = torch.arange(20.0)[:, None]
-    assert keep_near(torch.tensor([[3.2], [99.0]]), X).tolist() == [[pytest.approx(3.2)]]
-
-
 def test_large_tables_are_read_in_part(monkeypatch):
     monkeypatch.setattr(_source_table, "MOST_ROWS", 50)
     X = np.arange(1000.0)[:, None]

@@ -7,7 +7,6 @@ import pytest
 from scipy import sparse
 
 from stackens.distillation.extra_rows import join_rows
-from stackens.distillation.extra_rows._join import is_tensor
 
 
 def test_frames():
@@ -29,10 +28,3 @@ def test_sparse_and_lists():
     assert joined.format == "csr"
     assert joined.shape == (4, 2)
     assert join_rows([["a"], ["b", "c"]]) == ["a", "b", "c"]
-
-
-def test_tensors():
-    torch = pytest.importorskip("torch")
-    assert join_rows([torch.ones(1, 2), torch.zeros(3, 2)]).shape == (4, 2)
-    assert is_tensor(torch.ones(1))
-    assert not is_tensor(np.ones(1))

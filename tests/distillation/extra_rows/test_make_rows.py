@@ -94,14 +94,6 @@ def test_lists_and_names_of_any_kind():
     assert make_rows("spunge", X, 4, random_state=0).columns.tolist() == [0, 1]
 
 
-def test_tensors():
-    torch = pytest.importorskip("torch")
-    X = torch.arange(12, dtype=torch.float32).reshape(6, 2)
-    new = make_rows("munge", X, 5, random_state=0)
-    assert new.dtype == torch.float32
-    assert new.shape == (5, 2)
-
-
 @methods
 def test_no_row_is_a_copy(method):
     rng = np.random.default_rng(0)

@@ -54,3 +54,10 @@ def silent(lesson, rows, *, teacher=True):
     targets = (lesson.soft if teacher else lesson.hard).copy()
     targets[rows] = np.nan
     return targets
+
+
+def excess(student, lesson, X=None):
+    """Loss beyond the teacher's own, as a share of that of a constant."""
+    own = lesson.mean_loss(lesson.soft)
+    nothing = lesson.mean_loss(lesson.soft.mean(axis=0) + 0 * lesson.soft)
+    return (lesson.mean_loss(student.outputs(lesson.X if X is None else X)) - own) / (nothing - own)

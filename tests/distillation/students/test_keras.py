@@ -16,7 +16,7 @@ from keras import layers  # noqa: E402
 
 from stackens.distillation.students import KerasStudent  # noqa: E402
 from stackens.exceptions import BaseModelError  # noqa: E402
-from tests.distillation.students.taught import classes, held_back, values  # noqa: E402
+from tests.distillation.students.taught import classes, excess, held_back, values  # noqa: E402
 from tests.export.exported import assert_exported  # noqa: E402
 
 # Keras itself, when it saves or copies variables of torch under numpy 2
@@ -66,13 +66,6 @@ class Subclass(keras.Model):
 
 def learn(model, lesson, seed=0, **settings):
     return KerasStudent(model, **FAST | settings).fit(lesson, random_state=seed)
-
-
-def excess(student, lesson):
-    """Loss beyond the teacher's own, as a share of that of a constant."""
-    own = lesson.mean_loss(lesson.soft)
-    nothing = lesson.mean_loss(lesson.soft.mean(axis=0) + 0 * lesson.soft)
-    return (lesson.mean_loss(student.outputs(lesson.X)) - own) / (nothing - own)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from stackens.distillation.students import ModuleStudent  # noqa: E402
 from stackens.exceptions import BaseModelError, BaseModelTypeError, ExportError  # noqa: E402
 from stackens.export._program_of import program_of  # noqa: E402
 from stackens.export.program import evaluate  # noqa: E402
-from tests.distillation.students.taught import classes, held_back, silent, values  # noqa: E402
+from tests.distillation.students.taught import classes, excess, held_back, silent, values  # noqa: E402
 from tests.export.exported import assert_exported  # noqa: E402
 
 STOPPING = held_back(240)
@@ -38,13 +38,6 @@ def network(n_outputs=3, n_inputs=3, *, seed=0, dtype=torch.float32):
 
 def learn(module, lesson, seed=0, **settings):
     return ModuleStudent(module, **FAST | settings).fit(lesson, random_state=seed)
-
-
-def excess(student, lesson, X=None):
-    """Loss beyond the teacher's own, as a share of that of a constant."""
-    own = lesson.mean_loss(lesson.soft)
-    nothing = lesson.mean_loss(lesson.soft.mean(axis=0) + 0 * lesson.soft)
-    return (lesson.mean_loss(student.outputs(lesson.X if X is None else X)) - own) / (nothing - own)
 
 
 @pytest.mark.parametrize(("n_classes", "n_outputs"), [(3, 3), (2, 2), (2, 1)])

@@ -138,11 +138,12 @@ def test_networks_are_told_apart_by_their_weights():
         copy.bias[0] += 1
     assert hash_of_teacher(copy, None) != hash_of_teacher(layer, None)
     assert hash_of_teacher(FrozenNetwork(copy), None) != frozen
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
-    before = hash_of_teacher(model, None)
-    assert hash_of_teacher(model, None) == before
-    model.layers[-1].bias.assign([1.0, 0.0])
-    assert hash_of_teacher(model, None) != before
+    for dtype in ("float32", "bfloat16"):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, dtype=dtype)])
+        before = hash_of_teacher(model, None)
+        assert hash_of_teacher(model, None) == before
+        model.layers[-1].bias.assign([1.0, 0.0])
+        assert hash_of_teacher(model, None) != before
 
 
 def test_a_function_needs_a_key_of_the_user():

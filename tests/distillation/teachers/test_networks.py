@@ -143,17 +143,14 @@ def test_rows_of_every_kind_are_read_in_the_precision_of_the_network(make):
     np.testing.assert_allclose(soft(layer, rows), softmax(logits_of(layer)), atol=2e-2)
 
 
-def test_images_are_read_in_batches(monkeypatch):
-    from stackens.distillation.teachers import _networks
-
-    monkeypatch.setattr(_networks, "_BATCH_ROWS", 7)
+def test_images_are_read_in_batches():
     sizes = []
     network = torch.nn.Sequential(torch.nn.Flatten(), linear())
     network.register_forward_hook(lambda module, inputs, output: sizes.append(len(output)))
-    images = X.reshape(30, 1, 2, 2)
+    images = RNG.normal(size=(1500, 1, 2, 2))
     whole = ask_network(network, images)
-    assert sizes == [7, 7, 7, 7, 2]
-    np.testing.assert_allclose(whole, logits_of(network[1]), atol=1e-5)
+    assert sizes == [1024, 476]
+    np.testing.assert_allclose(whole, logits_of(network[1], images.reshape(1500, 4)), atol=1e-5)
     np.testing.assert_allclose(ask_network(network, torch.tensor(images)), whole)
     assert len(ask_network(network, images[:0])) == 0
 

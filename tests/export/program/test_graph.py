@@ -27,6 +27,13 @@ def test_a_signed_zero_and_another_type_make_other_steps():
     assert graph.dense(x, np.ones((1, 2))) != graph.dense(x, np.ones((1, 2), dtype=np.float32))
 
 
+def test_bounds_keep_nan():
+    graph = Graph(["x"])
+    x = np.array([-2.0, 0.5, 7.0, np.nan, -np.inf, np.inf])
+    program = graph.program(graph.clip(graph.numbers([0]), -1.0, 2.0), "values")
+    np.testing.assert_array_equal(evaluate(program, [x])[0][:, 0], np.clip(x, -1.0, 2.0))
+
+
 def test_selections_of_input_columns_become_one_reading():
     graph = Graph(["a", "b", "c"])
     all_three = graph.numbers([0, 1, 2])

@@ -6,11 +6,13 @@ from functools import partial
 import joblib
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn import config_context
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from stackens import load, save
 from stackens.exceptions import ExportError
 from stackens.export.saving._forms import Form
 from stackens.export.saving._light_copy import light_copy
@@ -29,6 +31,18 @@ def test_arrays_are_not_copied_and_the_model_stays_as_it_is():
     assert copy is not model
     assert copy.coef_ is model.coef_
     assert joblib.hash(model) == before
+
+
+def test_requests_of_metadata_are_kept(tmp_path):
+    with config_context(enable_metadata_routing=True):
+        model = LogisticRegression().set_fit_request(sample_weight=True)
+        model.fit([[0.0], [1.0]], [0, 1])
+        save(model, tmp_path / "model.zip")
+        assert model._metadata_request.owner is model
+        again = load(tmp_path / "model.zip")
+        for found in (again, clone(again)):
+            asked = found.get_metadata_routing().consumes("fit", ["sample_weight", "groups"])
+            assert asked == {"sample_weight"}
 
 
 def test_what_stands_in_two_places_is_written_once():

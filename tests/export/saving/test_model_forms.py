@@ -105,7 +105,7 @@ def test_xgboost_comes_back(i, tmp_path):
 
 def test_the_address_of_a_booster_is_never_taken_from_a_file():
     xgboost = pytest.importorskip("xgboost")
-    from stackens.export.saving._model_forms import READERS, write_booster
+    from stackens.export.saving._model_forms import PART_READERS, write_booster
 
     parts = PartWriter()
     booster = xgboost_models()[0][0].get_booster()
@@ -116,7 +116,7 @@ def test_the_address_of_a_booster_is_never_taken_from_a_file():
         def content(self, name):
             return booster.save_raw("ubj")
 
-    back = READERS["xgboost"](Parts(), name, config, {"handle": 12345})
+    back = PART_READERS["xgboost"](Parts(), name, config, {"handle": 12345})
     assert back.handle.value not in (12345, booster.handle.value)
     assert (back.predict(xgboost.DMatrix(X)) == booster.predict(xgboost.DMatrix(X))).all()
 

@@ -202,7 +202,7 @@ def tree_form():
 
 def test_a_tree_is_read():
     arguments, state = tree_form()
-    assert READERS["tree"](None, *arguments, state).node_count == state["node_count"]
+    assert READERS["tree"](*arguments, state).node_count == state["node_count"]
 
 
 @pytest.mark.parametrize(
@@ -213,24 +213,24 @@ def test_a_tree_that_leads_out_of_its_nodes_is_refused(field, value):
     arguments, state = tree_form()
     state["nodes"][field][0] = value
     with pytest.raises(ValueError, match="tree"):
-        READERS["tree"](None, *arguments, state)
+        READERS["tree"](*arguments, state)
 
 
 def test_a_boosted_tree_that_never_ends_is_refused():
     X = np.arange(40.0)[:, None]
     model = HistGradientBoostingClassifier(max_iter=1, min_samples_leaf=2).fit(X, X[:, 0] > 9)
     state = dict(vars(model._predictors[0][0]))
-    assert READERS["tree_predictor"](None, state).nodes is state["nodes"]
+    assert READERS["tree_predictor"](state).nodes is state["nodes"]
     state["nodes"] = state["nodes"].copy()
     state["nodes"]["left"][0] = 0
     with pytest.raises(ValueError, match="do not form a tree"):
-        READERS["tree_predictor"](None, state)
+        READERS["tree_predictor"](state)
 
 
 def test_a_sparse_matrix_that_points_outside_is_refused():
     numbers = [np.ones(1), np.array([9]), np.array([0, 1])]
     with pytest.raises(ValueError, match="indices must be"):
-        READERS["sparse"](None, "csr", False, [1, 3], numbers)
+        READERS["sparse"]("csr", False, [1, 3], numbers)
 
 
 def test_a_path_can_touch_files_only_if_paths_are_trusted(tmp_path):

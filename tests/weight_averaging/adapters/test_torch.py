@@ -135,3 +135,14 @@ def test_the_device_is_kept():
 def test_lazy_modules_are_refused():
     with pytest.raises(ValueError, match=r"Got a Sequential with lazy ones: \['0.weight'"):
         TORCH.tensors(nn.Sequential(nn.LazyLinear(2)), None)
+
+
+def test_weights_that_are_no_tensors_are_not_passed_over():
+    class Packed(nn.Linear):
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            destination[f"{prefix}_packed_params"] = (torch.ones(2), None)
+
+    model = nn.Sequential(Packed(2, 2))
+    with pytest.raises(TypeError, match=r"Got \['0._packed_params'\] of other types in a Sequen"):
+        TORCH.tensors(model, model)

@@ -149,3 +149,12 @@ def test_numbers_beyond_the_range_are_no_infinities(name):
             from_array(np.array([1.0, 1.5 * limit]), like=one)
     if name != "float8_e4m3fn":  # which has no infinity
         assert from_array(np.array([np.inf, 1.0]), like=like)[0] == torch.inf
+
+
+def test_tensors_that_torch_cannot_turn_into_arrays_are_told():
+    class Spread(torch.Tensor):
+        def numpy(self, **_):
+            raise RuntimeError(".numpy() is not supported for tensor subclasses.")
+
+    with pytest.raises(TypeError, match=r"Got a Spread of torch.float32.*full_tensor\(\)"):
+        to_array(torch.ones(2).as_subclass(Spread))

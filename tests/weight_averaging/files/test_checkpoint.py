@@ -1,11 +1,13 @@
 """Checkpoints of all formats are recognised by content, alone, in shards and in folders."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from stackens import weight_averaging as wa
 from stackens.exceptions import StackensWarning
 from stackens.weight_averaging.files._checkpoint import (
     open_all,
@@ -173,3 +175,48 @@ def test_no_flipped_bit_raises_anything_but_what_is_documented(kind, tmp_path):
             messages.append(str(error))
     assert len(messages) > 20
     assert all(str(path) in message for message in messages)
+
+
+def test_tied_weights_have_all_their_names_where_some_files_keep_one(tmp_path):
+    torch = pytest.importorskip("torch")
+    arrays = {"embedding": np.float32([[1, 2]]), "norm": np.float32([3])}
+    one = write_safetensors(tmp_path / "one.safetensors", arrays)
+    shared = torch.tensor([[3.0, 4.0]])
+    state = {"embedding": shared, "norm": torch.ones(1), "head": shared}
+    torch.save(state, tmp_path / "two.bin")
+    for paths in ([one, tmp_path / "two.bin"], [tmp_path / "two.bin", one]):
+        for found in open_all(paths):
+            assert found.tensors["head"] == found.tensors["embedding"]
+        output = tmp_path / "out.safetensors"
+        wa.average_checkpoints(paths, output)
+        mean = read_checkpoint(output)
+        np.testing.assert_array_equal(mean["head"], [[2, 3]])
+        assert mean["head"] is mean["embedding"]
+
+
+def test_names_that_are_missing_and_not_tied_stay_missing(tmp_path):
+    torch = pytest.importorskip("torch")
+    one = write_safetensors(tmp_path / "one.safetensors", {"embedding": np.float32([[1, 2]])})
+    torch.save({"embedding": torch.ones(1, 2), "head": torch.ones(1, 2)}, tmp_path / "two.bin")
+    with pytest.raises(ValueError, match=r"'head': missing in .*one"):
+        wa.average_checkpoints([one, tmp_path / "two.bin"], tmp_path / "out.pt")
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+def test_pickles_of_something_else_are_not_taken_for_old_files_of_torch(tmp_path, protocol):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"w": np.ones(2)}, protocol=protocol))
+    with pytest.raises(ValueError, match=r"must be one of torch.save. Got .*model.pkl"):
+        open_checkpoint(path)
+    state = {"w": torch.ones(2)}
+    torch.save(state, path, pickle_protocol=protocol, _use_new_zipfile_serialization=False)
+    with pytest.warns(StackensWarning, match="before 1.6"):
+        assert list(open_checkpoint(path, trusted=True).tensors) == ["w"]
+
+
+def test_a_pointer_of_git_lfs_is_recognised(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n")
+    with pytest.raises(ValueError, match=r"something else. Fetch it with git lfs pull\."):
+        open_checkpoint(path)

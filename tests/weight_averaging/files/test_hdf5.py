@@ -1,10 +1,12 @@
 """HDF5 files: weights are found in place or by the library, and copies have room for others."""
 
+import errno
 import zlib
 
 import numpy as np
 import pytest
 
+from stackens.weight_averaging.files import _hdf5
 from stackens.weight_averaging.files._dtypes import DTYPES
 from stackens.weight_averaging.files._hdf5 import (
     Hdf5File,
@@ -172,3 +174,23 @@ def test_a_type_that_there_is_not_is_damage(tmp_path):
     path.write_bytes(path.read_bytes().replace(utf8, unknown))
     with pytest.raises(ValueError, match=r"must hold a whole HDF5 file.*encoding"):
         read_hdf5(Hdf5File(path))
+
+
+def test_damage_that_shows_while_the_newest_file_is_copied_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file["w"] = np.ones(3, np.float32)
+
+    def broken(*_):
+        raise RuntimeError("ran off the end of the image buffer")
+
+    monkeypatch.setattr(_hdf5, "_copy_attributes", broken)
+    with pytest.raises(ValueError, match=r"model.h5 must hold a whole HDF5 file.*image buffer"):
+        plan_hdf5(Hdf5File(path), [Slot("w", DTYPES["F32"], (3,))])
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(_hdf5, "_copy_attributes", full)
+    with pytest.raises(OSError, match="no room"):
+        plan_hdf5(Hdf5File(path), [Slot("w", DTYPES["F32"], (3,))])

@@ -6,8 +6,10 @@ import sys
 import zipfile
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 
+from stackens.weight_averaging.files import read_checkpoint
 from stackens.weight_averaging.files._keras import is_keras, weights_in_keras
 
 # Keras takes its backend from the environment when it is imported, hence another process.
@@ -105,3 +107,20 @@ def test_files_without_weights_in_place_are_refused(tmp_path):
         found = "none" if compression == zipfile.ZIP_STORED else "a compressed one"
         with pytest.raises(ValueError, match=rf"model.weights.h5, stored as it is. Got {found}"):
             weights_in_keras(path)
+
+
+def test_the_checksum_of_the_weights_is_compared(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    weights, path = tmp_path / "weights.h5", tmp_path / "model.keras"
+    with h5py.File(weights, "w") as file:
+        file["layers/dense/vars/0"] = np.full(1000, 3.0)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr("metadata.json", "{}")
+        archive.write(weights, "model.weights.h5")
+    assert read_checkpoint(path)["layers/dense/vars/0"].sum() == 3000
+    content = bytearray(path.read_bytes())
+    content[content.index(np.full(9, 3.0).tobytes()) + 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"model.keras must hold what was written.*model.weights"):
+        read_checkpoint(path)

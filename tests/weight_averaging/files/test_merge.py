@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from stackens import weight_averaging as wa
+from stackens.exceptions import StackensWarning
 from stackens.weight_averaging.files import _engine, _merge
 
 
@@ -183,3 +184,38 @@ def test_more_checkpoints_than_may_be_open_at_a_time(save, tmp_path):
         assert (average["w"] == 29.5).all()
         assert average["b"] == 29.5
     assert left(tmp_path) == ["average.npz"]
+
+
+@pytest.mark.parametrize("weights", ["linear", lambda n: np.arange(n), [1.0, 2.0, 3.0]])
+def test_paths_sorted_as_text_are_told_where_age_counts(states, tmp_path, weights):
+    paths = [tmp_path / f"step-{step}.npz" for step in (10, 8, 9)]
+    for path, state in zip(paths, states, strict=True):
+        np.savez(path, **state)
+    with pytest.warns(StackensWarning, match=r"'step-10.npz' before 'step-8.npz'"):
+        wa.average_checkpoints(sorted(paths), tmp_path / "a.npz", weights=weights)
+    wa.average_checkpoints(sorted(paths), tmp_path / "b.npz")
+    wa.average_checkpoints(sorted(paths), tmp_path / "c.npz", weights=[0.5, 0.2, 0.3])
+
+
+def test_quantised_weights_are_refused_before_anything_is_written(tmp_path):
+    for i in range(2):
+        packed = np.full((4, 2), i, np.int32)
+        np.savez(tmp_path / f"step-{i}.npz", **{"fc.qweight": packed, "fc.scales": np.ones(2)})
+    paths = [tmp_path / "step-0.npz", tmp_path / "step-1.npz"]
+    with pytest.raises(ValueError, match=r"Got 'fc.qweight' with 'fc.scales'.*step-1.npz"):
+        wa.average_checkpoints(paths, tmp_path / "average.npz")
+    assert left(tmp_path) == []
+    wa.average_checkpoints([paths[0], paths[0]], tmp_path / "average.npz")  # one and the same
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_to_an_empty_folder_is_an_output(npz_files, tmp_path, monkeypatch):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    wa.average_checkpoints(npz_files, tmp_path / "link")
+    assert os.listdir(tmp_path / "real") == ["model.safetensors"]
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(FileExistsError, match="where this process works"):
+        wa.average_checkpoints(npz_files, ".")

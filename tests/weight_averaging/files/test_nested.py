@@ -7,7 +7,7 @@ import pytest
 
 from stackens.weight_averaging.files._dtypes import DTYPES
 from stackens.weight_averaging.files._nested import state_dict_in
-from stackens.weight_averaging.files._sources import InMemory, Tensor
+from stackens.weight_averaging.files._sources import InMemory, Tensor, Unread
 
 TENSOR = Tensor(DTYPES["F32"], (2,), InMemory(np.zeros(2), "zeros"))
 MATRIX = Tensor(DTYPES["F32"], (1, 2), InMemory(np.zeros((1, 2)), "matrix"))
@@ -59,7 +59,7 @@ def test_several_are_listed():
 
 @pytest.mark.parametrize("content", [{"epoch": 3}, [TENSOR], TENSOR, {0: TENSOR}, None])
 def test_none_is_said(content):
-    with pytest.raises(ValueError, match=r"Got none at all"):
+    with pytest.raises(ValueError, match=r"Got none at all in a \w+.*\. Save the model's"):
         state_dict_in(content, PATH, None)
 
 
@@ -95,6 +95,35 @@ def test_numbers_beside_several_dicts_are_weights_of_the_whole():
     assert set(state_dict_in({"net": parts, "best": NUMBER}, PATH, "net")) == set(found)
 
 
-def test_numbers_beside_one_dict_are_remarks():
-    content = {"ema": {"module": WEIGHTS, "decay": NUMBER, "step": BYTES}}
-    assert state_dict_in(content, PATH, "ema") == WEIGHTS
+def test_a_floating_number_beside_one_dict_is_a_weight_under_a_key_that_names_both():
+    content = {"model": {"encoder": WEIGHTS, "logit_scale": NUMBER}, "loss": NUMBER}
+    found = state_dict_in(content, PATH, "model")
+    assert found == {
+        "encoder.layer.weight": TENSOR,
+        "encoder.layer.bias": TENSOR,
+        "logit_scale": NUMBER,
+    }
+    assert state_dict_in(content, PATH, "model.encoder") == WEIGHTS
+    assert state_dict_in({"ema": {"module": WEIGHTS, "step": BYTES}}, PATH, "ema") == WEIGHTS
+
+
+def test_what_optimizers_keep_is_no_model_whatever_its_key_is_called():
+    state = {"state": {"layer.weight": {"exp_avg": TENSOR, "exp_avg_sq": TENSOR}}}
+    assert state_dict_in({"model": WEIGHTS, "opt": state}, PATH, None) == WEIGHTS
+
+
+def test_long_lists_of_keys_are_cut():
+    content = {f"part {i}": WEIGHTS for i in range(500)}
+    with pytest.raises(ValueError, match=r"'part 9', and 490 more. Pass key") as raised:
+        state_dict_in(content, PATH, None)
+    assert len(str(raised.value)) < 500
+
+
+def test_arrays_among_the_weights_are_not_passed_over():
+    run = {"model": WEIGHTS, "curve": Unread(), "loss": NUMBER}
+    assert state_dict_in(run, PATH, None) == WEIGHTS
+    for content, key in (({**WEIGHTS, "scale": Unread()}, None), ({"net": {**run}}, "net")):
+        with pytest.raises(ValueError, match=r"must hold its weights as tensors.*'(scale|curve)'"):
+            state_dict_in(content, PATH, key)
+    with pytest.raises(ValueError, match=r"Got none at all in a dict with the keys 'w'"):
+        state_dict_in({"w": Unread()}, PATH, None)

@@ -73,7 +73,7 @@ def test_shards_are_cut_by_size(tmp_path):
 def test_only_what_is_no_weight_goes_along(tmp_path):
     kept = ["config.json", "tokenizer/vocab.txt", "README.md"]
     left = ["model.safetensors", "pytorch_model.bin", "model.safetensors.index.json", ".git/HEAD"]
-    left += ["optimizer.pt", ".hidden"]
+    left += ["optimizer.pt", ".hidden", "random_states_0.pkl", "checkpoint-500/config.json"]
     for name in kept + left:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -81,3 +81,25 @@ def test_only_what_is_no_weight_goes_along(tmp_path):
     found = companions(newest(path=tmp_path))
     assert sorted(path.as_posix() for path in found) == sorted(kept)
     assert companions(newest(path=tmp_path / "model.safetensors")) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "stem"),
+    [
+        ("adapter_model.safetensors", "adapter_model"),
+        ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model"),
+        ("pytorch_model-00001-of-00002.bin", "model"),
+        ("model-00001-of-00002.safetensors", "model"),
+        ("last.pt", "model"),
+    ],
+)
+def test_files_in_a_folder_have_the_names_that_libraries_look_for(file, stem):
+    like, kind = newest(path=f"folder/{file}"), output_kind(Path("out"), newest(), None)
+    slots = [Slot(name, DTYPES["F32"], (4,)) for name in "ab"]
+    (one,) = plan_files(kind, like, slots, None)
+    assert one.name == f"{stem}.safetensors"
+    assert [plan.name for plan in plan_files(kind, like, slots, 16)] == [
+        f"{stem}-00001-of-00002.safetensors",
+        f"{stem}-00002-of-00002.safetensors",
+        f"{stem}.safetensors.index.json",
+    ]

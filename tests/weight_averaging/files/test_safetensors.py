@@ -122,3 +122,10 @@ def test_damaged_files_are_refused(tmp_path, content, found):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=rf"bad.safetensors must be a whole.*({found})"):
         read_safetensors(path)
+
+
+def test_formats_of_quantised_weights_are_not_called_damage(tmp_path):
+    path = tmp_path / "mx.safetensors"
+    path.write_bytes(build({"w": entry("F8_E8M0")}, bytes(8)))
+    with pytest.raises(ValueError, match=r"numbers that have a mean. Got F8_E8M0.*dequantise"):
+        read_safetensors(path)

@@ -2,6 +2,7 @@
 
 import argparse
 import collections
+import datetime
 import os
 import pathlib
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from stackens.weight_averaging.files._dtypes import DTYPES
 from stackens.weight_averaging.files._layout import Slot
-from stackens.weight_averaging.files._sources import Extent, Strided, Tensor
+from stackens.weight_averaging.files._sources import Extent, Strided, Tensor, Unread
 from stackens.weight_averaging.files._torch import is_torch_zip, plan_torch, read_torch
 
 torch = pytest.importorskip("torch")
@@ -205,3 +206,34 @@ def test_torch_reads_what_is_written(tmp_path):
         assert is_torch_zip(archive.namelist())
     again = read_torch(path, trusted=False)
     assert again["w"] == again["tied"]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own: quantised tensors are on their way out
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda: torch.eye(2).to_sparse(), "sparse"),
+        (lambda: torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "quantised"),
+        (lambda: torch.ones(2, device="meta"), "on the meta device"),
+        (lambda: torch.zeros(2, dtype=torch.float8_e4m3fnuz), "of float8_e4m3fnuz"),
+    ],
+)
+def test_tensors_of_other_kinds_are_no_danger_but_have_no_mean(tmp_path, make, kind):
+    torch.save({"w": torch.ones(2), "odd": make()}, tmp_path / "model.pt")
+    for trusted in (False, True):
+        with pytest.raises(ValueError, match=rf"must hold dense tensors. Got one that is {kind}"):
+            read_torch(tmp_path / "model.pt", trusted=trusted)
+
+
+def test_what_a_run_keeps_beside_its_weights_is_no_danger(tmp_path):
+    run = {
+        "generator": np.random.RandomState(0).get_state(),
+        "curve": np.array([0.3, 0.2]),
+        "began": datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC),
+        "settings": types.SimpleNamespace(rate=0.1, steps=range(3)),
+        "recent": collections.deque([0.5], maxlen=3),
+    }
+    torch.save({"model": {"w": torch.ones(2)}, **run}, tmp_path / "model.pt")
+    read = read_torch(tmp_path / "model.pt", trusted=False)
+    np.testing.assert_array_equal(np.asarray(read["model"]["w"]), [1, 1])
+    assert isinstance(read["curve"], Unread)

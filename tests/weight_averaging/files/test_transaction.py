@@ -138,3 +138,14 @@ def test_places_that_cannot_be_written(tmp_path):
     for name in ("folder", "folder/file"):
         with pytest.raises(FileExistsError, match=r"must be new or empty"):
             check_output(tmp_path / name, [], folder=True)
+
+
+def test_a_folder_that_cannot_be_replaced_is_told_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileExistsError, match=r"where this process works or a disk is mounted"):
+        check_output(tmp_path, [], folder=True)
+    monkeypatch.chdir("/")
+    check_output(tmp_path, [], folder=True)
+    monkeypatch.setattr(os.path, "ismount", lambda path: path == tmp_path)
+    with pytest.raises(FileExistsError, match=r"Give a new folder in it"):
+        check_output(tmp_path, [], folder=True)

@@ -30,11 +30,21 @@ def test_damage_and_nan_are_found(tmp_path, dtype):
     torch.save({"w": tensor, "bad": bad, "view": tensor[1:]}, path)
     with OpenFiles() as files:
         source = FileSource(path, files, {})
-    source.check(["w", "view"], "first")
+    source.check(["w", "view"], "first", source.tensors, "first")
     with pytest.raises(ValueError, match="NaN .*'bad' in first"):
-        source.check(["bad"], "first")
+        source.check(["bad"], "first", source.tensors, "first")
     content = bytearray(path.read_bytes())
     content[content.index(tensor.view(torch.uint8).numpy().tobytes()) + 400_000] ^= 1
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"a.pt must hold what was written.*'w'"):
-        source.check(["w"], "first")
+        source.check(["w"], "first", source.tensors, "first")
+
+
+def test_infinities_must_be_those_of_the_first_network(tmp_path):
+    mask = torch.tensor([0.0, -torch.inf])
+    torch.save({"mask": mask}, tmp_path / "a.pt")
+    with OpenFiles() as files:
+        source = FileSource(tmp_path / "a.pt", files, {})
+    source.check(["mask"], "second", {"mask": mask}, "first")
+    with pytest.raises(ValueError, match=r"infinite values of tensor 'mask' in second"):
+        source.check(["mask"], "second", {"mask": torch.zeros(2)}, "first")

@@ -92,3 +92,16 @@ def test_tensors_that_are_not_contiguous():
     mix = MixedNetwork(network, {"weight": network.weight}, [source], {"all": ["weight"]})
     mix.set_weights(np.array([[2.0]]), np.zeros(1))
     assert (network.weight == 2).all()
+
+
+@pytest.mark.parametrize("weights", [[1.5, -0.5], [-1.0, 0.0], [0.0, 0.0], [0.4, 0.6]])
+def test_infinities_that_all_share_stay_whatever_the_weights(weights):
+    mask = torch.tensor([0.0, -torch.inf, torch.inf])
+    sources = [MemorySource({"m": mask + i}) for i in range(2)]
+    tensor = torch.nn.Parameter(torch.zeros(3))
+    mix = MixedNetwork(None, {"m": tensor}, sources, {"all": ["m"]})
+    mix.set_weights(np.array([weights]), np.array([0.25]))
+    assert tensor.tolist() == pytest.approx([weights[1] + 0.25, -torch.inf, torch.inf])
+    by_weight, by_bias = mix.slopes(torch.nan_to_num(tensor, posinf=0.0, neginf=0.0).sum())
+    assert by_weight.tolist() == [[0.0, 1.0]]
+    assert by_bias.tolist() == [1.0]

@@ -302,3 +302,31 @@ def test_keras_models():
     assert mix.model.predict(FEATURES[:2], verbose=0).shape == (2, 3)
     expected = mix.weights[0] @ [model.get_weights()[0][0, 0] for model in tuned]
     assert mix.model.get_weights()[0][0, 0] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("by", ["loss", "evaluate"])
+def test_free_weights_leave_a_mask_alone(by):
+    mask = torch.tensor([0.0, -torch.inf])
+    states = [{"w": torch.tensor([value]), "mask": mask} for value in (1.0, 5.0)]
+
+    class Masked(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.zeros(1))
+            self.register_buffer("mask", mask.clone())
+
+        def forward(self, x):
+            return self.w * x * self.mask.softmax(0)[0]
+
+    def score(model):
+        return -abs(model(torch.ones(1)).item() - 2)
+
+    x = torch.ones(40)
+    given = (functional.mse_loss, (x, 2 * x)) if by == "loss" else ()
+    kwargs = {} if by == "loss" else {"evaluate": score}
+    start, network = [1.6, -0.4], Masked()
+    mix = wa.learn_mixing(
+        states, *given, **kwargs, network=network, constraint="free", start=start, random_state=0
+    )
+    assert torch.equal(mix.model.mask, mask)
+    assert abs(score(mix.model)) < 0.1

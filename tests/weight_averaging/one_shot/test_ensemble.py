@@ -114,3 +114,34 @@ def test_likeness_of_numbers():
 def test_a_network_must_give_one_tensor():
     with pytest.raises(TypeError, match="must give one tensor of numbers. Got tuple from LSTM"):
         call(nn.LSTM(2, 2), [torch.zeros(1, 2)])
+
+
+class Rising(nn.Module):
+    """Gives its number for each row."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = float(number)
+
+    def forward(self, x):
+        return torch.full((len(x), 1), self.number)
+
+
+def test_a_network_counts_less_for_rows_that_its_site_does_not_know():
+    factors = torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.25]])
+    found = Ensemble(
+        [Rising(0), Rising(1)], [0.5, 0.5], Form("regression"), lambda inputs: factors
+    )(X)
+    assert found[:, 0].tolist() == pytest.approx([0.5, 1.0, 0.2])
+
+
+def test_so_it_is_for_classes_of_each_step_of_a_sequence():
+    p, q = np.array([[0.9, 0.1]] * 4), np.array([[0.1, 0.9]] * 4)
+    factors = torch.tensor([[1.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
+    weights = np.array([[0.5, 0.5], [0.5, 0.5]])
+    networks = [Fixed(np.log(p)), Fixed(np.log(q))]
+    form = Form("classification", n_classes=2)
+    found = Ensemble(networks, weights, form, lambda inputs: factors)(X).exp()
+    assert found.shape == (3, 4, 2)
+    wanted = np.broadcast_to(np.array([0.5, 0.1, 0.9])[:, None], (3, 4))
+    np.testing.assert_allclose(found[..., 0], wanted)

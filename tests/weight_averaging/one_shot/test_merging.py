@@ -8,12 +8,13 @@ from torch import nn
 from stackens.exceptions import OtherBasinWarning
 from stackens.weight_averaging._evaluation import Score
 from stackens.weight_averaging.one_shot import InputSchema, Site
-from stackens.weight_averaging.one_shot._ensemble import Form
+from stackens.weight_averaging.one_shot._ensemble import Ensemble, Form
 from stackens.weight_averaging.one_shot._merging import (
     _aligned,
     _check_inputs,
     _declared,
     _form,
+    _rare_classes,
     _warn_if_worse,
 )
 
@@ -111,3 +112,16 @@ def test_more_inputs_than_the_network_takes_are_refused():
         _check_inputs(nn.Linear(2, 3), [torch.zeros(4, 2), torch.zeros(4, 2)])
     with pytest.raises(ValueError, match="whole numbers are only for tokens"):
         _check_inputs(nn.Linear(2, 3), [torch.zeros(4, 2, dtype=torch.int64)])
+
+
+def test_classes_that_the_inputs_hardly_have():
+    network = nn.Linear(2, 3)
+    with torch.no_grad():
+        network.weight.zero_()
+        network.bias.copy_(torch.tensor([0.9, 0.08, 0.02]).log())
+    ensemble = Ensemble([network], [1.0], Form("classification", n_classes=3))
+    inputs = [torch.zeros(4, 2)]
+    assert _rare_classes(ensemble, [site()], inputs) == [2]
+    assert _rare_classes(ensemble, [site(class_counts=[5, 95, 0])], inputs) == [1]
+    regression = Ensemble([network], [1.0], Form("regression"))
+    assert _rare_classes(regression, [site()], inputs) == []

@@ -212,6 +212,52 @@ def test_sites_may_send_what_their_rows_look_like(skewed):
         merge([described[0], skewed[1]], input_schema=None)
 
 
+def tent():
+    return nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 1))
+
+
+def tent_sites():
+    """Two sites that know one side each: (x - 100) / 10 is right below 100, its negative above."""
+    sites = []
+    for sign, low, high in ((1.0, 90, 100), (-1.0, 100, 110)):
+        state = {name: torch.zeros_like(part) for name, part in tent().state_dict().items()}
+        state["0.weight"][:2] = torch.tensor([[2.0], [-2.0]])
+        state["2.weight"][0, :2] = torch.tensor([sign, -sign]) / 2
+        schema = InputSchema(shape=(1,), low=low, high=high)
+        sites.append(Site(state, input_scaler=(100, 10), input_schema=schema))
+    return sites
+
+
+def test_a_site_has_little_say_about_inputs_far_from_its_own():
+    x = torch.linspace(90, 110, 41)[:, None]
+    settings = {"align": False, "random_state": 0, "task": "regression"}
+
+    def error(model):
+        return float((model(x) + (x - 100).abs() / 10).abs().mean())
+
+    with torch.no_grad():
+        merged = one_shot_merge(
+            tent_sites(), tent, evaluate=error, greater_is_better=False, steps=400, **settings
+        )
+        frame = merged.report.frame()["score"]
+        assert frame["ensemble"] < 0.15
+        assert frame["merged"] < 0.2
+        assert frame[["site 0", "site 1"]].min() > 0.45
+        assert "1.4 of 2 have a say" in merged.report.summary()
+        assert "better than 2 of 2 sites" in merged.report.summary()
+        equal = one_shot_merge(
+            tent_sites(),
+            tent,
+            evaluate=error,
+            greater_is_better=False,
+            steps=1,
+            weights="equal",
+            **settings,
+        )
+    assert equal.report.frame()["score"]["ensemble"] == pytest.approx(0.5122, abs=1e-3)
+    assert equal.report.sites_per_row is None
+
+
 def sine(x):
     return 100 + 40 * torch.sin(x[:, 0] / 10) + 0.5 * x[:, 1]
 

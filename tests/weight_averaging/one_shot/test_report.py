@@ -1,5 +1,7 @@
 """The report of a one-shot merge: frame, words, picture."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,3 +60,35 @@ def test_the_picture_has_a_bar_for_each_network(scored):
     widths = [bar.get_width() for bar in ax.patches]
     assert widths == merged.frame()["score" if scored else "agreement"].tolist()
     pyplot.close(ax.figure)
+
+
+def verdict(merged, ensemble, *, greater=True):
+    report = result(scored=True)
+    scores = {"merged": merged, "ensemble": ensemble}
+    for name, score in scores.items():
+        report.results.loc[name, "score"] = score
+    return dataclasses.replace(report, greater_is_better=greater).summary()
+
+
+def test_the_summary_counts_the_sites_that_are_beaten():
+    assert "better than 2 of 2 sites" in verdict(0.75, 0.8)
+    assert "better than 1 of 2 sites" in verdict(0.66, 0.8)
+    assert "better than 1 of 2 sites" in verdict(0.64, 0.6, greater=False)
+    assert "below the mean site" not in verdict(0.66, 0.8)
+
+
+def test_the_summary_does_not_praise_what_is_worse_than_the_mean_site():
+    below = verdict(0.5, 0.8)
+    assert "better than 0 of 2 sites. That is below the mean site" in below
+    assert "InputSchema.describe" in below
+    hopeless = verdict(0.5, 0.5)
+    assert "does not add up" in hopeless
+    assert "does not add up" in verdict(0.9, 0.9, greater=False)
+
+
+def test_the_summary_says_when_few_sites_have_a_say_and_classes_are_missing():
+    report = dataclasses.replace(result(scored=False), sites_per_row=1.25, rare_classes=[3])
+    assert "1.2 of 2 have a say" in report.summary()
+    assert "hardly ever sees the classes [3]" in report.summary()
+    assert "have a say" not in result(scored=False).summary()
+    assert "hardly" not in result(scored=False).summary()

@@ -127,6 +127,33 @@ def test_describe_finds_smooth_rows_smoother():
     assert InputSchema.describe(smooth).smoothness > 2
 
 
+def test_describe_finds_the_smooth_axes_whatever_their_order():
+    rng = np.random.default_rng(0)
+    walks = np.cumsum(rng.normal(size=(300, 3, 20)), axis=2)  # channels first
+    walks[:, 1] += 500
+    schema = InputSchema.describe(walks)
+    assert schema.smooth_axes == (1,)
+    assert schema.quantiles.shape == (9, 3, 20)
+    rows = draw(schema)
+    assert rows[:, 1].min() > 400
+    assert rows[:, [0, 2]].max() < 100
+    steps = np.diff(rows, axis=2)
+    assert steps.std() < rows[:, 0].std()
+    last = InputSchema.describe(np.moveaxis(walks, 1, 2))
+    assert last.smooth_axes == (0,)
+    assert last.quantiles.shape == (9, 3)
+    images = rng.uniform(size=(50, 3, 16, 16)).cumsum(axis=2).cumsum(axis=3)
+    assert InputSchema.describe(images).smooth_axes == (1, 2)
+    assert InputSchema.describe(images).quantiles.shape == (9, 3, 1, 16)
+
+
+def test_columns_of_a_table_and_single_rows_have_no_order_of_their_own():
+    rng = np.random.default_rng(0)
+    assert InputSchema.describe(np.cumsum(rng.normal(size=(99, 9)), axis=1)).smooth_axes == ()
+    assert InputSchema.describe(rng.normal(size=(1, 5, 2))).smooth_axes == (0,)
+    assert draw(InputSchema.describe(np.zeros((4, 1, 1)))).shape == (400, 1, 1)
+
+
 def test_describe_gives_no_extreme_of_a_single_row_away():
     rows = np.random.default_rng(0).uniform(size=(1000, 4, 1))
     rows[0, 0, 0] = 1e6

@@ -244,3 +244,11 @@ def test_inner_products(size, dtype):
     np.testing.assert_allclose(
         inner_products(arrays), (plain.conj() @ plain.T).real, rtol=1e-10, atol=1e-10
     )
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("weights", [[1.5, -0.5], [2.0, 2.0], [-1.0, -1.0], [0.7, 0.7]])
+def test_shared_infinities_stay_beyond_the_models_too(dtype, weights):
+    arrays = [np.array([value, -np.inf, np.inf], dtype) for value in (1, 3)]
+    expected = [weights[0] + 3 * weights[1], -np.inf, np.inf]
+    np.testing.assert_allclose(weighted_sum(arrays, weights), expected)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stackens.weight_averaging.rules import check_finite, check_same
+from stackens.weight_averaging.rules import check_finite, check_not_quantised, check_same
 
 
 class Header:
@@ -112,3 +112,48 @@ def test_half_precision_of_another_byte_order_and_layout():
     check_finite([array[:, :1]], "w")
     with pytest.raises(ValueError, match="'w' in model 1"):
         check_finite([array[:, :1], array[:, 1:]], "w")
+
+
+@pytest.mark.parametrize(
+    ("weight", "dtype", "scale"),
+    [
+        ("fc.qweight", "int32", "fc.scales"),
+        ("fc.weight", "int8", "fc.SCB"),
+        ("fc.weight", "uint8", "fc.weight.absmax"),
+        ("fc.weight", "int8", "fc.weight_scale"),
+        ("fc.weight", "int8", "fc.weight_scale_inv"),
+        ("fc.weight_packed", "int32", "fc.weight_scale"),
+        ("mlp.gate_up_proj_blocks", "uint8", "mlp.gate_up_proj_scales"),
+        ("fc.W_q", "uint8", "fc.scale"),
+        ("dense/kernel", "int8", "dense/kernel_scale"),
+        ("layers/dense/vars/0", "int8", "layers/dense/vars/1"),
+        ("weight", "int8", "scale"),
+    ],
+)
+def test_quantised_weights_have_no_mean(weight, dtype, scale):
+    one = {weight: np.array([[1, 2]], dtype), scale: np.ones(1)}
+    other = {**one, weight: one[weight] + 1}
+    with pytest.raises(ValueError, match=rf"Got '{weight}' with '{scale}'.* other in b\."):
+        check_not_quantised([one, other], ["a", "b"])
+    check_not_quantised([one, {**one, scale: np.full(1, 3.0)}])  # of one frozen network
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "shape", "beside"),
+    [
+        ("attn.relative_position_index", "int64", (3, 3), "attn.logit_scale"),
+        ("norm.counts", "int32", (3,), "norm.scale"),
+        ("quant.zero_point", "int32", (3,), "quant.scale"),
+        ("a.table", "int8", (3, 3), "b.scale"),
+        ("fc.weight", "float32", (3, 3), "fc.weight_scale"),
+        ("layers/lookup/vars/0", "int64", (3, 3), "layers/lookup/vars/1"),
+    ],
+)
+def test_other_integers_beside_scales_are_honest(name, dtype, shape, beside):
+    states = [{name: np.full(shape, i, dtype), beside: np.ones(1)} for i in range(2)]
+    check_not_quantised(states)
+
+
+def test_models_that_differ_in_types_alone_are_told_what_to_do():
+    with pytest.raises(ValueError, match=r"float32 in model 0; float16 in model 1\nConvert the"):
+        check_same([{"w": np.ones(2, "f4")}, {"w": np.ones(2, "f2")}])

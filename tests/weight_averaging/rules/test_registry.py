@@ -38,3 +38,10 @@ def test_an_unknown_name():
 def test_what_is_no_rule(rule):
     with pytest.raises(TypeError, match="must be a name or a rule"):
         rule_for(rule)
+
+
+def test_names_of_other_libraries_are_translated():
+    with pytest.raises(ValueError, match=r"Got 'linear'. Write 'mean'"):
+        rule_for("linear")
+    with pytest.raises(ValueError, match=r"Write rules.Dare\(then=rules.Ties\(\)\)"):
+        rule_for("dare_ties")

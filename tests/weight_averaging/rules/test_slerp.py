@@ -104,3 +104,8 @@ def test_three_vectors_that_cancel_have_no_mean():
     angles = np.array([0, 2, 4]) * np.pi / 3
     cosines = np.cos(angles[:, None] - angles)
     assert spherical_coefficients(cosines, np.full(3, 1 / 3)) is None
+
+
+def test_a_shared_mask_of_infinities_stays():
+    mask = np.triu(np.full((3, 3), -np.inf), 1)
+    np.testing.assert_array_equal(Slerp()([mask, mask.copy()], [0.3, 0.7]), mask)

@@ -235,3 +235,18 @@ def test_the_kept_share_is_not_one_more_by_rounding():
     deltas = np.arange(1.0, 31.0)  # 0.1 * 30 is 3.0000000000000004
     merged = Ties(density=0.1)([deltas], np.ones(1), base=np.zeros(30))
     assert np.flatnonzero(merged).tolist() == [27, 28, 29]
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda: Ties(density="half"), ValueError),
+        (lambda: Dare(drop_rate=None), ValueError),
+        (lambda: Dare(seed=None), TypeError),
+        (lambda: Dare(then="ties"), TypeError),
+        (lambda: TaskArithmetic("2"), ValueError),
+    ],
+)
+def test_parameters_of_other_types_are_refused_when_the_rule_is_made(make, error):
+    with pytest.raises(error, match=r"parameter of \w+ must be .*Got .*Give"):
+        make()

@@ -5,7 +5,6 @@ from stackens.export.readers.ensembles._combiners import read_combination, read_
 from stackens.export.readers.ensembles._meta_learner import read_meta_features
 from stackens.export.readers.ensembles._predictions import Predictions, read_predictions
 from stackens.export.readers.ensembles._probabilities import (
-    clipped,
     log_odds,
     probabilities_of_log_odds,
     renormalised,
@@ -13,7 +12,6 @@ from stackens.export.readers.ensembles._probabilities import (
 
 __all__ = [
     "Predictions",
-    "clipped",
     "log_odds",
     "probabilities_of_log_odds",
     "read_answer",

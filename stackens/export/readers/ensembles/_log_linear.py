@@ -9,7 +9,7 @@ from stackens.combiners._logistic import LOGIT_FLOOR, is_probability
 from stackens.combiners._two_scale import SLOPE
 from stackens.export.program import Graph
 from stackens.export.readers.ensembles._predictions import Predictions
-from stackens.export.readers.ensembles._probabilities import clipped, probabilities_of_log_odds
+from stackens.export.readers.ensembles._probabilities import probabilities_of_log_odds
 
 __all__ = ["read_log_linear"]
 
@@ -62,7 +62,7 @@ def _log_feature(
         node = graph.select(node, [1]) if binary else node
         centred = graph.minus(node, combiner.centre_[model])
         return graph.over(centred, combiner.scale_[model])
-    inside = clipped(graph, node, LOGIT_FLOOR, 1.0 - LOGIT_FLOOR)
+    inside = graph.clip(node, LOGIT_FLOOR, 1.0 - LOGIT_FLOOR)
     if binary:
         odds = graph.arithmetic("divide", graph.select(inside, [1]), graph.select(inside, [0]))
         return graph.elementwise("log", odds)

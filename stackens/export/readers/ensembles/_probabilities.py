@@ -7,18 +7,12 @@ import numpy as np
 from stackens._core._task import Task
 from stackens.export.program import Graph
 
-__all__ = ["clipped", "log_odds", "probabilities_of_log_odds", "renormalised"]
-
-
-def clipped(graph: Graph, node: int, low: float, high: float) -> int:
-    """Return numbers held between two bounds, as :func:`numpy.clip` does."""
-    raised = graph.arithmetic("maximum", node, graph.constant(low))
-    return graph.arithmetic("minimum", raised, graph.constant(high))
+__all__ = ["log_odds", "probabilities_of_log_odds", "renormalised"]
 
 
 def renormalised(graph: Graph, node: int, task: Task) -> int:
     """Return what :func:`stackens._core._losses.renormalise` makes of numbers."""
-    inside = clipped(graph, node, 0.0, 1.0)
+    inside = graph.clip(node, 0.0, 1.0)
     if not task.has_classes:
         return inside
     total = graph.reduce("sum", inside)

@@ -8,7 +8,7 @@ from stackens.export.readers.models import (
     _constants,
     _discriminants,
     _frozen_network,
-    _kernels,
+    _kernel_ridge,
     _linear,
     _multilayer_perceptron,
     _naive_bayes,

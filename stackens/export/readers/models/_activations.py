@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
-from stackens.export.readers.preprocessing._functions import clip, expm1
+from stackens.export.readers.preprocessing._functions import expm1
 
 __all__ = ["ACTIVATIONS"]
 
@@ -62,7 +62,7 @@ def _hard_sigmoid(graph: Graph, x: int) -> int:
 
 
 def _hard_tanh(graph: Graph, x: int, lowest: float = -1.0, highest: float = 1.0) -> int:
-    return clip(graph, x, lowest, highest)
+    return graph.clip(x, lowest, highest)
 
 
 def _leaky_relu(graph: Graph, x: int, slope: Any = 0.01) -> int:

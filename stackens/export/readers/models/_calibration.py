@@ -7,19 +7,17 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
-from stackens.export.readers._registry import Method, reads_model
-from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import (
+from stackens.export.readers._answers import (
     answer_of_probabilities,
     distribution,
-    finite_numbers,
     first_response,
     only_predicts,
     refuse_unless,
 )
+from stackens.export.readers._registry import Method, reads_model
+from stackens.export.readers._table import Table
 from stackens.export.readers.models._steps import step_functions
-from stackens.export.readers.preprocessing._functions import clip
-from stackens.export.readers.preprocessing._refusal import refuse_not_finite
+from stackens.export.readers.preprocessing._refusal import finite_numbers, refuse_not_finite
 
 __all__: list[str] = []
 
@@ -101,7 +99,7 @@ def _single_interpolation(graph: Graph, source: int, x: np.ndarray, y: np.ndarra
     """
     if len(x) == 1:
         return graph.constant(float(y[0]))
-    inside = clip(graph, source, float(x[0]), float(x[-1]))
+    inside = graph.clip(source, float(x[0]), float(x[-1]))
     rows = np.column_stack([x[:-1], np.diff(y) / np.diff(x), y[:-1]])
     segment = graph.add(step_functions(inside, [(x[1:-1], rows)]))
     left, slope, start = (graph.select(segment, [j]) for j in range(3))

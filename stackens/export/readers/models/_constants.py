@@ -8,13 +8,9 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import answer_of_probabilities, one_label_only, only_predicts
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import (
-    answer_of_probabilities,
-    one_label_only,
-    only_predicts,
-)
 
 __all__: list[str] = []
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import no_such_method
+from stackens.export.readers._kernels import manhattan_distances, squared_distances
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import finite_numbers
-from stackens.export.readers.models._distances import manhattan_distances, squared_distances
-from stackens.export.readers.trees._responses import no_such_method
+from stackens.export.readers.preprocessing._refusal import finite_numbers
 
 __all__: list[str] = []
 

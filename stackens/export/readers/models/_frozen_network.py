@@ -9,13 +9,9 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Elementwise, Graph, Softmax
+from stackens.export.readers._answers import answer_of_probabilities, only_predicts, refuse_unless
 from stackens.export.readers._registry import Method, read_transform, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import (
-    answer_of_probabilities,
-    only_predicts,
-    refuse_unless,
-)
 from stackens.export.readers.models._keras_layers import read_keras_model
 from stackens.export.readers.models._tabular_network import read_tabular_network
 from stackens.export.readers.models._torch_layers import array_of, read_torch_module

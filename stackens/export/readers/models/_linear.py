@@ -10,16 +10,16 @@ from scipy import sparse
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
-from stackens.export.readers._registry import Method, reads_model
-from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import (
+from stackens.export.readers._answers import (
     classifier_answer,
     distribution,
-    finite_numbers,
     one_label_only,
     only_predicts,
     sigmoid_or_softmax,
 )
+from stackens.export.readers._registry import Method, reads_model
+from stackens.export.readers._table import Table
+from stackens.export.readers.preprocessing._refusal import finite_numbers
 
 __all__ = ["linear_scores"]
 
@@ -131,7 +131,5 @@ def _one_against_rest(graph: Graph, scores: int) -> int:
 
 def _clipped(graph: Graph, scores: int) -> int:
     """Return ``(clip(score, -1, 1) + 1) / 2``: Zhang (2002), appendix B, for the Huber loss."""
-    lowest = graph.arithmetic("maximum", scores, graph.constant(-1.0))
-    inside = graph.arithmetic("minimum", lowest, graph.constant(1.0))
-    each = graph.over(graph.plus(inside, 1.0), 2.0)
+    each = graph.over(graph.plus(graph.clip(scores, -1.0, 1.0), 1.0), 2.0)
     return graph.two_classes(each) if graph.width(scores) == 1 else distribution(graph, each)

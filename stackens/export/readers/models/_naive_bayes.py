@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
+from stackens.export.readers._answers import answer_of_probabilities, refuse_unless
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import (
-    answer_of_probabilities,
-    finite_numbers,
-    refuse_unless,
-)
 from stackens.export.readers.models._steps import step_functions
+from stackens.export.readers.preprocessing._refusal import finite_numbers
 
 __all__: list[str] = []
 

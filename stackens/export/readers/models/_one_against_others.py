@@ -8,11 +8,10 @@ from sklearn.base import is_classifier, is_regressor
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import no_such_method, one_label_only
 from stackens.export.readers._registry import Method, read_response, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import one_label_only
 from stackens.export.readers.models._votes import votes_and_confidence
-from stackens.export.readers.trees._responses import no_such_method
 
 __all__: list[str] = []
 

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
+from stackens.export.readers._answers import only_predicts
 from stackens.export.readers._registry import Method, read_response, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import finite_numbers, only_predicts
+from stackens.export.readers.preprocessing._refusal import finite_numbers
 
 __all__: list[str] = []
 

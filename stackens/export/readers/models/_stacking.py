@@ -7,9 +7,9 @@ from typing import Any
 from sklearn.base import is_classifier
 
 from stackens.export.program import Graph
+from stackens.export.readers._answers import labels_as_numbers, one_label_only
 from stackens.export.readers._registry import Method, read_response, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import labels_as_numbers, one_label_only
 
 __all__: list[str] = []
 

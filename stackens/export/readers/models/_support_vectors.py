@@ -10,12 +10,12 @@ from scipy import sparse
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import only_predicts
+from stackens.export.readers._kernels import kernel_matrix, squared_differences
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import finite_numbers, only_predicts
-from stackens.export.readers.models._distances import squared_differences
-from stackens.export.readers.models._kernels import kernel_matrix
 from stackens.export.readers.models._votes import votes_and_confidence
+from stackens.export.readers.preprocessing._refusal import finite_numbers
 
 __all__: list[str] = []
 
@@ -114,8 +114,7 @@ def _probabilities(model: Any, graph: Graph, table: Table) -> int:
         )
     scores = _sums(model, graph, table, _dense(model.dual_coef_).T)
     odds = graph.plus(graph.times(scores, model._probA[0]), -model._probB[0])
-    lowest = graph.arithmetic("maximum", graph.elementwise("sigmoid", odds), graph.constant(1e-7))
-    first = graph.arithmetic("minimum", lowest, graph.constant(1 - 1e-7))
+    first = graph.clip(graph.elementwise("sigmoid", odds), 1e-7, 1 - 1e-7)
     second = graph.arithmetic("subtract", graph.constant(1.0), first)
     p = [graph.constant(0.5), graph.constant(0.5)]
     for _ in range(_ROUNDS):

@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from stackens.export.program import Graph, Lookup
+from stackens.export.readers._answers import answer_of_probabilities, only_predicts
 from stackens.export.readers._registry import Method, read_transform, reads_model
 from stackens.export.readers._table import Column, ComputedColumn, Table
-from stackens.export.readers.models._answers import answer_of_probabilities, only_predicts
 from stackens.export.readers.models._torch_layers import array_of, read_torch_module
 
 __all__ = ["read_tabular_network"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
+from stackens.export.readers._answers import first_response
 from stackens.export.readers._registry import Method, read_response, reads_model
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import first_response
 
 __all__: list[str] = []
 

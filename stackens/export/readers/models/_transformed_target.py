@@ -10,6 +10,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import only_predicts
 from stackens.export.readers._registry import (
     Method,
     read_response,
@@ -17,7 +18,6 @@ from stackens.export.readers._registry import (
     reads_model,
 )
 from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import only_predicts
 from stackens.export.readers.preprocessing._functions import log1p
 from stackens.export.readers.preprocessing._refusal import refuse_infinite
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
-from stackens.export.readers._registry import Method, read_response, reads_model
-from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import (
+from stackens.export.readers._answers import (
     answer_of_probabilities,
     labels_as_numbers,
+    no_such_method,
     only_predicts,
 )
-from stackens.export.readers.trees._responses import no_such_method
+from stackens.export.readers._registry import Method, read_response, reads_model
+from stackens.export.readers._table import Table
 
 __all__: list[str] = []
 

@@ -13,7 +13,6 @@ from stackens.export.program import Graph
 from stackens.export.readers._registry import read_transform, reads_transformer
 from stackens.export.readers._table import ComputedColumn, Table
 from stackens.export.readers.preprocessing._functions import (
-    clip,
     expm1,
     log1p,
     normal_quantile,
@@ -186,9 +185,9 @@ def _quantile_transformer(transformer: Any, graph: Graph, table: Table) -> Table
     ranks = graph.concatenate(columns)
     if transformer.output_distribution == "normal":
         least = _NEAR_BOUND - np.spacing(1)
-        inside = clip(graph, ranks, least, 1 - least)
+        inside = graph.clip(ranks, least, 1 - least)
         bounds = [float(stats.norm.ppf(p)) for p in (least, 1 - least)]
-        ranks = clip(graph, normal_quantile(graph, inside), *bounds)
+        ranks = graph.clip(normal_quantile(graph, inside), *bounds)
     return Table.of_node(graph, ranks)
 
 

@@ -6,13 +6,7 @@ from collections.abc import Sequence
 
 from stackens.export.program import Graph
 
-__all__ = ["clip", "expm1", "floor_divide", "log1p", "normal_quantile", "remainder"]
-
-
-def clip(graph: Graph, source: int, low: float, high: float) -> int:
-    """Bound a matrix; NaN stays."""
-    at_least = graph.arithmetic("maximum", source, graph.constant(low))
-    return graph.arithmetic("minimum", at_least, graph.constant(high))
+__all__ = ["expm1", "floor_divide", "log1p", "normal_quantile", "remainder"]
 
 
 def floor_divide(graph: Graph, source: int, divisor: float) -> int:

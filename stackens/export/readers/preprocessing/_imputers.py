@@ -6,21 +6,19 @@ from numbers import Number
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_scalar
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
 from stackens.export.readers._registry import reads_transformer
 from stackens.export.readers._table import Column, ComputedColumn, RawColumn, Table
-from stackens.export.readers.preprocessing._levels import map_column
-from stackens.export.readers.preprocessing._refusal import refuse_infinite, refuse_not_finite
+from stackens.export.readers.preprocessing._levels import is_missing, map_column
+from stackens.export.readers.preprocessing._refusal import (
+    finite_numbers,
+    refuse_infinite,
+    refuse_not_finite,
+)
 
 __all__: list[str] = []
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or (is_scalar(value) and bool(pd.isna(value)))
 
 
 @reads_transformer("sklearn.SimpleImputer")
@@ -29,7 +27,7 @@ def _simple_imputer(imputer: Any, graph: Graph, table: Table) -> Table:
     kept = np.array([i for i, fill in enumerate(fills) if fill is not None], dtype=np.int64)
     known = table.select(kept)
     marker = imputer.missing_values
-    if _is_missing(marker):
+    if is_missing(marker):
         columns = _filled(graph, known, [fills[i] for i in kept])
         _refuse_infinite_input(imputer, graph, table, Table(columns), len(kept) == len(table))
     else:
@@ -51,7 +49,7 @@ def _fills(imputer: Any) -> list[Any]:
             continue
         # scikit-learn writes it in the type that the columns had in fit
         fill = np.array([statistic], dtype=object).astype(imputer._fill_dtype).tolist()[0]
-        if not isinstance(fill, (str, Number)) or _is_missing(fill):
+        if not isinstance(fill, (str, Number)) or is_missing(fill):
             raise ExportError(
                 f"A SimpleImputer must fill with text or numbers. Got {fill!r:.100} in "
                 f"{imputer!r:.200}. Choose another fill_value."
@@ -107,9 +105,7 @@ def _replaced(
             f"A column of text must have None or NaN as missing value. Got {marker!r} in "
             f"{imputer!r:.200}. Replace it by NaN before fit."
         )
-    node = table.numbers(graph)
-    refuse_not_finite(graph, node)
-    node = graph.select(node, kept)
+    node = graph.select(finite_numbers(graph, table), kept)
     row = graph.constant(np.array([float(fill) for fill in fills]))
     node = graph.choose(graph.arithmetic("equal", node, graph.constant(marker)), row, node)
     return Table.of_node(graph, node).columns
@@ -129,12 +125,12 @@ def _number_marker(transformer: Any) -> float:
 def _flags(graph: Graph, table: Table, marker: Any, texts: list[bool]) -> Table:
     """Say by 1 where a value is missing, in columns that may hold text or must hold numbers."""
     columns: list[Column] = []
-    plain = [i for i, text in enumerate(texts) if not text or not _is_missing(marker)]
+    plain = [i for i, text in enumerate(texts) if not text or not is_missing(marker)]
     place = {i: j for j, i in enumerate(plain)}
     node = -1
     if plain:
         node = table.select(plain).numbers(graph)
-        if _is_missing(marker):
+        if is_missing(marker):
             node = graph.elementwise("is_missing", node)
         else:
             node = graph.arithmetic("equal", node, graph.constant(float(marker)))
@@ -152,12 +148,12 @@ def _flags(graph: Graph, table: Table, marker: Any, texts: list[bool]) -> Table:
 def _missing_indicator(indicator: Any, graph: Graph, table: Table) -> Table:
     marker = indicator.missing_values
     wanted = np.asarray(indicator.features_)
-    if not _is_missing(marker):
+    if not is_missing(marker):
         marker = _number_marker(indicator)
         refuse_not_finite(graph, table.numbers(graph))
     texts = [_may_be_text(graph, column) for column in table.columns]
     out = _flags(graph, table, marker, texts)
-    if _is_missing(marker):
+    if is_missing(marker):
         _refuse_infinities(graph, table, texts)
     new = np.setdiff1d(np.arange(len(table)), wanted)
     if indicator.features == "missing-only" and indicator.error_on_new and len(new):

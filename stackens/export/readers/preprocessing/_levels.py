@@ -16,7 +16,7 @@ from stackens.export.program import Graph
 from stackens.export.readers._table import Column, ComputedColumn
 from stackens.preprocessing._reading import level_text
 
-__all__ = ["Keys", "Levels", "levels_of", "map_column"]
+__all__ = ["Keys", "Levels", "is_missing", "levels_of", "map_column"]
 
 Keys = tuple[str, ...] | np.ndarray
 
@@ -60,14 +60,14 @@ def levels_of(categories: np.ndarray, encoder: Any, filled: bool) -> Levels:
         apart.
     """
     values = categories.tolist()
-    absent = [i for i, v in enumerate(values) if _is_missing(v)]
+    absent = [i for i, v in enumerate(values) if is_missing(v)]
     if len(absent) > 1 or (absent and filled):
         raise ExportError(
             f"Missing values must be of one kind. Got categories {values!r:.200} of "
             f"{encoder!r:.200}, which tells None from NaN: a column of raw rows only has missing "
             "values. Replace None by NaN (X.fillna(numpy.nan)) before fit."
         )
-    places = np.array([i for i, v in enumerate(values) if not _is_missing(v)], dtype=np.int64)
+    places = np.array([i for i, v in enumerate(values) if not is_missing(v)], dtype=np.int64)
     known = [values[i] for i in places]
     missing = absent[0] if absent else None
     is_nan = missing is not None and values[missing] is not None
@@ -93,7 +93,8 @@ def _keys(known: list[Any], encoder: Any) -> Keys:
     return np.array(known, dtype=np.float64)
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a single value is None, NaN or the like."""
     return value is None or (is_scalar(value) and bool(pd.isna(value)))
 
 

@@ -10,17 +10,12 @@ from scipy import linalg, sparse
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._kernels import kernel_matrix, squared_distances
 from stackens.export.readers._registry import reads_transformer
 from stackens.export.readers._table import Table
-from stackens.export.readers.preprocessing._refusal import refuse_not_finite
+from stackens.export.readers.preprocessing._refusal import finite_numbers
 
 __all__: list[str] = []
-
-
-def _finite_numbers(graph: Graph, table: Table) -> int:
-    node = table.numbers(graph)
-    refuse_not_finite(graph, node)
-    return node
 
 
 def _weights(matrix: Any) -> np.ndarray:
@@ -32,7 +27,7 @@ def _weights(matrix: Any) -> np.ndarray:
 def _pca(pca: Any, graph: Graph, table: Table) -> Table:
     components = _weights(pca.components_).T
     shift = np.asarray(pca.mean_, dtype=np.float64).reshape(1, -1) @ components
-    node = graph.dense(_finite_numbers(graph, table), components, -shift[0])
+    node = graph.dense(finite_numbers(graph, table), components, -shift[0])
     if pca.whiten:
         spread = np.sqrt(np.asarray(pca.explained_variance_))
         spread[spread < np.finfo(spread.dtype).eps] = np.finfo(spread.dtype).eps
@@ -47,14 +42,14 @@ def _pca(pca: Any, graph: Graph, table: Table) -> Table:
     "sklearn.SparseRandomProjection",
 )
 def _plain_projection(projection: Any, graph: Graph, table: Table) -> Table:
-    node = graph.dense(_finite_numbers(graph, table), _weights(projection.components_).T)
+    node = graph.dense(finite_numbers(graph, table), _weights(projection.components_).T)
     is_sparse = table.sparse and not getattr(projection, "dense_output", True)
     return Table.of_node(graph, node).marked(sparse=is_sparse)
 
 
 @reads_transformer("sklearn.FastICA")
 def _fast_ica(ica: Any, graph: Graph, table: Table) -> Table:
-    node = _finite_numbers(graph, table)
+    node = finite_numbers(graph, table)
     if ica.whiten:
         node = graph.minus(node, ica.mean_)
     return Table.of_node(graph, graph.dense(node, _weights(ica.components_).T))
@@ -65,7 +60,7 @@ def _factor_analysis(analysis: Any, graph: Graph, table: Table) -> Table:
     components = _weights(analysis.components_)
     weights = components / analysis.noise_variance_
     spread = linalg.inv(np.eye(len(components)) + weights @ components.T)
-    centred = graph.minus(_finite_numbers(graph, table), analysis.mean_)
+    centred = graph.minus(finite_numbers(graph, table), analysis.mean_)
     return Table.of_node(graph, graph.dense(graph.dense(centred, weights.T), spread))
 
 
@@ -76,7 +71,7 @@ def _discriminants(analysis: Any, graph: Graph, table: Table) -> Table:
             "LinearDiscriminantAnalysis must have the solver 'svd' or 'eigen' to transform. Got "
             "'lsqr'. Fit it with another solver."
         )
-    node = _finite_numbers(graph, table)
+    node = finite_numbers(graph, table)
     if analysis.solver == "svd":
         node = graph.minus(node, analysis.xbar_)
     scalings = _weights(analysis.scalings_)[:, : analysis._max_components]
@@ -86,7 +81,7 @@ def _discriminants(analysis: Any, graph: Graph, table: Table) -> Table:
 @reads_transformer("sklearn.FeatureAgglomeration")
 def _agglomeration(agglomeration: Any, graph: Graph, table: Table) -> Table:
     pool, labels = agglomeration.pooling_func, agglomeration.labels_
-    node = _finite_numbers(graph, table)
+    node = finite_numbers(graph, table)
     groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     extremes = {np.max: "maximum", np.min: "minimum", np.amax: "maximum", np.amin: "minimum"}
     if pool in extremes:
@@ -104,55 +99,31 @@ def _agglomeration(agglomeration: Any, graph: Graph, table: Table) -> Table:
 # --- distances and kernels ------------------------------------------------------------------
 
 
-def _squared_distances(graph: Graph, node: int, centres: np.ndarray) -> int:
-    """Compute x² - 2xc + c², bounded below by 0, in scikit-learn's order."""
-    squares = graph.reduce("sum", graph.arithmetic("multiply", node, node))
-    cross = graph.times(graph.dense(node, centres.T), -2.0)
-    total = graph.arithmetic("add", cross, squares)
-    total = graph.plus(total, np.einsum("ij,ij->i", centres, centres))
-    return graph.arithmetic("maximum", total, graph.constant(0.0))
-
-
 @reads_transformer("sklearn.KMeans", "sklearn.MiniBatchKMeans", "sklearn.BisectingKMeans")
 def _k_means(model: Any, graph: Graph, table: Table) -> Table:
-    node = _finite_numbers(graph, table)
-    distances = _squared_distances(graph, node, _weights(model.cluster_centers_))
+    node = finite_numbers(graph, table)
+    distances = squared_distances(graph, node, _weights(model.cluster_centers_))
     return Table.of_node(graph, graph.elementwise("sqrt", distances))
 
 
 @reads_transformer("sklearn.Nystroem")
 def _nystroem(nystroem: Any, graph: Graph, table: Table) -> Table:
-    node = _finite_numbers(graph, table)
-    kernel = _kernel(nystroem, graph, node, _weights(nystroem.components_))
-    return Table.of_node(graph, graph.dense(kernel, _weights(nystroem.normalization_).T))
-
-
-def _kernel(nystroem: Any, graph: Graph, node: int, points: np.ndarray) -> int:
-    parameters = dict(nystroem.kernel_params or {}) if nystroem.kernel in _KERNELS else {}
+    node = finite_numbers(graph, table)
+    points = _weights(nystroem.components_)
+    parameters = dict(nystroem.kernel_params or {})
     for name in ("gamma", "coef0", "degree"):
         if getattr(nystroem, name) is not None:
             parameters[name] = getattr(nystroem, name)
-    gamma = parameters.get("gamma") or 1.0 / points.shape[1]
-    match nystroem.kernel:
-        case "linear":
-            return graph.dense(node, points.T)
-        case "rbf":
-            return graph.elementwise(
-                "exp", graph.times(_squared_distances(graph, node, points), -gamma)
-            )
-        case "poly" | "polynomial" | "sigmoid":
-            product = graph.times(graph.dense(node, points.T), gamma)
-            product = graph.plus(product, parameters.get("coef0", 1))
-            if nystroem.kernel == "sigmoid":
-                return graph.elementwise("tanh", product)
-            return graph.arithmetic("power", product, graph.constant(parameters.get("degree", 3)))
-    raise ExportError(
-        f"The kernel of Nystroem must be one of {', '.join(_KERNELS)}. Got {nystroem.kernel!r}. "
-        "Use one of them, or distil the whole pipeline into a student."
+    kernel = kernel_matrix(
+        graph,
+        node,
+        points,
+        kernel=nystroem.kernel,
+        gamma=parameters.get("gamma") or 1.0 / points.shape[1],
+        coef0=parameters.get("coef0", 1),
+        degree=parameters.get("degree", 3),
     )
-
-
-_KERNELS = ("linear", "poly", "polynomial", "rbf", "sigmoid")
+    return Table.of_node(graph, graph.dense(kernel, _weights(nystroem.normalization_).T))
 
 
 # --- products -------------------------------------------------------------------------------
@@ -160,7 +131,7 @@ _KERNELS = ("linear", "poly", "polynomial", "rbf", "sigmoid")
 
 @reads_transformer("sklearn.PolynomialFeatures")
 def _polynomial_features(features: Any, graph: Graph, table: Table) -> Table:
-    node = _finite_numbers(graph, table)
+    node = finite_numbers(graph, table)
     parts = [graph.constant(1.0)] if features.include_bias else []
     below = node
     terms: list[tuple[int, ...]] = [(j,) for j in range(graph.width(node))]

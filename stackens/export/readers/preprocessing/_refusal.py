@@ -15,10 +15,18 @@ from stackens.export.program import (
     Lookup,
     Select,
 )
+from stackens.export.readers._table import Table
 
-__all__ = ["refuse_infinite", "refuse_not_finite"]
+__all__ = ["finite_numbers", "refuse_infinite", "refuse_not_finite"]
 
 _COMPARISONS = ("less", "less_equal", "equal")
+
+
+def finite_numbers(graph: Graph, table: Table) -> int:
+    """Return all columns as numbers; rows with one that is missing or infinite are refused."""
+    numbers = table.numbers(graph)
+    refuse_not_finite(graph, numbers)
+    return numbers
 
 
 def refuse_not_finite(graph: Graph, node: int) -> None:

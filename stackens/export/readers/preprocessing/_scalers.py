@@ -9,8 +9,7 @@ import numpy as np
 from stackens.export.program import Graph
 from stackens.export.readers._registry import reads_transformer
 from stackens.export.readers._table import Table
-from stackens.export.readers.preprocessing._functions import clip
-from stackens.export.readers.preprocessing._refusal import refuse_infinite, refuse_not_finite
+from stackens.export.readers.preprocessing._refusal import finite_numbers, refuse_infinite
 
 __all__ = ["scaled"]
 
@@ -52,7 +51,7 @@ def _max_abs_scaler(scaler: Any, graph: Graph, table: Table) -> Table:
     out = _scale(graph, table, None, scaler.scale_)
     if not getattr(scaler, "clip", False):
         return out
-    node = clip(graph, out.numbers(graph), -1.0, 1.0)
+    node = graph.clip(out.numbers(graph), -1.0, 1.0)
     return Table.of_node(graph, node).marked(sparse=table.sparse)
 
 
@@ -72,22 +71,20 @@ def _min_max_scaler(scaler: Any, graph: Graph, table: Table) -> Table:
     node = graph.plus(graph.times(node, scaler.scale_), scaler.min_)
     if scaler.clip:
         low, high = scaler.feature_range
-        node = clip(graph, node, float(low), float(high))
+        node = graph.clip(node, float(low), float(high))
     return Table.of_node(graph, node)
 
 
 @reads_transformer("sklearn.Binarizer")
 def _binarizer(binarizer: Any, graph: Graph, table: Table) -> Table:
-    node = table.numbers(graph)
-    refuse_not_finite(graph, node)
+    node = finite_numbers(graph, table)
     above = graph.arithmetic("less", graph.constant(float(binarizer.threshold)), node)
     return Table.of_node(graph, above).marked(sparse=table.sparse)
 
 
 @reads_transformer("sklearn.Normalizer")
 def _normalizer(normalizer: Any, graph: Graph, table: Table) -> Table:
-    node = table.numbers(graph)
-    refuse_not_finite(graph, node)
+    node = finite_numbers(graph, table)
     if normalizer.norm == "l2":
         total = graph.reduce("sum", graph.arithmetic("multiply", node, node))
         norm = graph.elementwise("sqrt", total)

@@ -38,8 +38,7 @@ def _spline_transformer(transformer: Any, graph: Graph, table: Table) -> Table:
     degree, splines = transformer.degree, transformer.bsplines_
     knots = np.array([spline.t for spline in splines])
     low, high = knots[:, degree], knots[:, -degree - 1]
-    at_least = graph.arithmetic("maximum", x, graph.constant(low))
-    inside = graph.arithmetic("minimum", at_least, graph.constant(high))
+    inside = graph.clip(x, low, high)
     if extrapolation == "error":
         _refuse_outside(graph, x, inside)
     out = _basis(graph, x if extrapolation == "continue" else inside, knots, degree)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from stackens.export.program import Graph
+from stackens.export.readers._answers import of_probabilities, only_predicts
 from stackens.export.readers._registry import Method, read_response, reads_model
 from stackens.export.readers._table import Table
 from stackens.export.readers.trees._joined import TreeArrays, joined_trees
-from stackens.export.readers.trees._responses import no_such_method, of_probabilities
 from stackens.export.readers.trees._sklearn_trees import (
     is_tree,
     leaves_of_tree,
@@ -25,8 +25,7 @@ __all__ = ["read_classifier", "read_regressor"]
 @reads_model("sklearn.BaggingRegressor")
 def read_regressor(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Read a regressor: the mean of its models."""
-    if method != "predict":
-        raise no_such_method(model, method, "it predicts values", "predict")
+    only_predicts(model, method)
     if all(map(is_tree, model.estimators_)):
         return _mean_of_trees(model, graph, table)
     return graph.mean(_parts(model, graph, table, method))

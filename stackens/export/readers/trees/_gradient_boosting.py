@@ -9,10 +9,10 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import only_predicts
 from stackens.export.readers._registry import Method, read_response, reads_model
 from stackens.export.readers._table import Table
 from stackens.export.readers.trees._joined import joined_trees
-from stackens.export.readers.trees._responses import no_such_method
 from stackens.export.readers.trees._sklearn_trees import single_precision_input, tree_arrays
 
 __all__ = ["read_classifier", "read_regressor"]
@@ -23,8 +23,7 @@ _EPSILON = float(np.finfo(np.float64).eps)
 @reads_model("sklearn.GradientBoostingRegressor")
 def read_regressor(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Read a regressor: its sum of trees, whatever the loss."""
-    if method != "predict":
-        raise no_such_method(model, method, "it predicts values", "predict")
+    only_predicts(model, method)
     return _raw_scores(model, graph, table)
 
 
@@ -88,8 +87,7 @@ def _first_scores(model: Any, graph: Graph, source: int) -> int:
     binary = len(model.classes_) == 2
     if binary:
         chances = graph.select(chances, [1])
-    floor = graph.arithmetic("maximum", chances, graph.constant(_EPSILON))
-    clipped = graph.arithmetic("minimum", floor, graph.constant(1 - _EPSILON))
+    clipped = graph.clip(chances, _EPSILON, 1 - _EPSILON)
     if binary:
         rest = graph.arithmetic("subtract", graph.constant(1.0), clipped)
         logit = graph.elementwise("log", graph.arithmetic("divide", clipped, rest))

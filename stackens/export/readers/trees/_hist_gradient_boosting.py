@@ -8,6 +8,7 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import classifier_answer, only_predicts, sigmoid_or_softmax
 from stackens.export.readers._registry import Method, read_transform, reads_model
 from stackens.export.readers._table import Table
 from stackens.export.readers.trees._joined import (
@@ -16,7 +17,6 @@ from stackens.export.readers.trees._joined import (
     joined_trees,
     members_of_bits,
 )
-from stackens.export.readers.trees._responses import no_such_method
 
 __all__ = ["read_classifier", "read_regressor"]
 
@@ -24,8 +24,7 @@ __all__ = ["read_classifier", "read_regressor"]
 @reads_model("sklearn.HistGradientBoostingRegressor")
 def read_regressor(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Read a regressor, of a loss with identity or logarithm as its link."""
-    if method != "predict":
-        raise no_such_method(model, method, "it predicts values", "predict")
+    only_predicts(model, method)
     raw = _raw_scores(model, graph, table)
     link = type(model._loss.link).__name__
     if link not in ("IdentityLink", "LogLink"):
@@ -40,13 +39,7 @@ def read_regressor(model: Any, graph: Graph, table: Table, method: Method) -> in
 def read_classifier(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Read a classifier."""
     raw = _raw_scores(model, graph, table)
-    if method == "decision_function":
-        return raw
-    if graph.width(raw) > 1:
-        return graph.argmax(raw) if method == "predict" else graph.softmax(raw)
-    if method == "predict":
-        return graph.arithmetic("less", graph.constant(0.0), raw)
-    return graph.two_classes(graph.elementwise("sigmoid", raw))
+    return classifier_answer(model, graph, method, raw, sigmoid_or_softmax)
 
 
 def _raw_scores(model: Any, graph: Graph, table: Table) -> int:

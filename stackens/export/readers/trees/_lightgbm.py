@@ -9,12 +9,12 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import no_such_method, of_probabilities, only_predicts
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
 from stackens.export.readers.trees._joined import NO_SET, TreeArrays, joined_trees
 from stackens.export.readers.trees._lightgbm_categories import encoded_categories
 from stackens.export.readers.trees._lightgbm_text import LightGBMModel, parse_model_text
-from stackens.export.readers.trees._responses import no_such_method, of_probabilities
 
 __all__ = ["read_booster", "read_classifier", "read_regressor"]
 
@@ -65,8 +65,7 @@ def read_booster(booster: Any, graph: Graph, table: Table, method: Method) -> in
 @reads_model("lightgbm.LGBMRegressor", "lightgbm.LGBMRanker", "lightgbm.LGBMModel")
 def read_regressor(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Read a regressor, or the scores of a ranker."""
-    if method != "predict":
-        raise no_such_method(model, method, "it predicts values", "predict")
+    only_predicts(model, method)
     _refuse_early_stop(model)
     return read_booster(model.booster_, graph, table, "predict")
 

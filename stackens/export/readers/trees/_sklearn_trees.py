@@ -9,10 +9,10 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import no_such_method, of_probabilities
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
 from stackens.export.readers.trees._joined import NO_SET, TreeArrays, joined_trees
-from stackens.export.readers.trees._responses import no_such_method, of_probabilities
 
 __all__ = [
     "is_tree",

@@ -13,10 +13,10 @@ import numpy as np
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
+from stackens.export.readers._answers import no_such_method, of_probabilities, only_predicts
 from stackens.export.readers._registry import Method, reads_model
 from stackens.export.readers._table import Table
 from stackens.export.readers.trees._joined import NO_SET, joined_trees
-from stackens.export.readers.trees._responses import no_such_method, of_probabilities
 from stackens.export.readers.trees._xgboost_model import XGBoostModel, read_model
 
 __all__ = ["read_booster", "read_classifier", "read_regressor"]
@@ -63,8 +63,7 @@ def read_booster(booster: Any, graph: Graph, table: Table, method: Method) -> in
 @reads_model("xgboost.XGBRegressor", "xgboost.XGBRFRegressor", "xgboost.XGBRanker")
 def read_regressor(model: Any, graph: Graph, table: Table, method: Method) -> int:
     """Read a regressor, or the scores of a ranker."""
-    if method != "predict":
-        raise no_such_method(model, method, "it predicts values", "predict")
+    only_predicts(model, method)
     read = _model_of(model)
     return _values(read.objective, graph, _margins(read, model.missing, graph, table))
 

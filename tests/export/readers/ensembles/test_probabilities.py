@@ -7,7 +7,6 @@ from scipy.special import expit
 from stackens._core._losses import renormalise
 from stackens._core._task import Task
 from stackens.export.readers.ensembles import (
-    clipped,
     log_odds,
     probabilities_of_log_odds,
     renormalised,
@@ -22,11 +21,6 @@ NUMBERS = np.array(
 def result(step, X, *arguments):
     graph, table = graph_of(X.shape[1])
     return evaluated(graph, step(graph, table.numbers(graph), *arguments), X)
-
-
-def test_clipping():
-    X = np.append(NUMBERS, [[np.nan, np.inf, -np.inf]], axis=0)
-    np.testing.assert_array_equal(result(clipped, X, 0.1, 0.9), np.clip(X, 0.1, 0.9))
 
 
 @pytest.mark.parametrize(

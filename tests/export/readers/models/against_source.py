@@ -6,8 +6,7 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.datasets import make_classification, make_regression
 
-from stackens.export.program import Graph, evaluate
-from stackens.export.readers import Table, read_response
+from tests.export.readers.programs import program_of, run
 
 EXTREMES = (0.0, -0.0, 5e-324, -1e-310, 1e-9, 40.0, -40.0, 800.0, -800.0, 1e9, -1e18, 1e300, -1e300)
 INVALID = (np.nan, np.inf, -np.inf)
@@ -33,21 +32,6 @@ def number_rows(*, n_targets=1, n_features=5, seed=0, n=150):
         n, n_features, n_targets=n_targets, noise=5.0, random_state=seed, tail_strength=0.9
     )
     return X, y
-
-
-def program_of(model, n_features, method, response="values"):
-    graph = Graph([f"x{i}" for i in range(n_features)], named=False)
-    node = read_response(model, graph, Table.of_raw_rows(graph), method)
-    return graph.program(node, response, getattr(model, "classes_", None))
-
-
-def run(program, X):
-    """Return the answers, and whether each row is refused."""
-    wanted = [program.output] + ([] if program.refused is None else [program.refused])
-    answers, *refused = evaluate(program, [np.ascontiguousarray(c) for c in X.T], wanted)
-    if not refused:
-        return answers, np.zeros(len(X), dtype=bool)
-    return answers, ~np.isfinite(refused[0]).all(axis=1)
 
 
 def asked(model, X, method):

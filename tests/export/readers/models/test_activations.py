@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from stackens.export.program import Graph, evaluate
 from stackens.export.readers.models._activations import ACTIVATIONS
+from tests.export.readers.programs import answers_of
 
 F = torch.nn.functional
 X = np.concatenate(
@@ -46,9 +46,7 @@ CASES = [
 
 
 def ours(name, parameters, rows):
-    graph = Graph([f"x{i}" for i in range(rows.shape[1])])
-    node = ACTIVATIONS[name](graph, graph.numbers(range(rows.shape[1])), *parameters)
-    return evaluate(graph.program(node, "values"), list(rows.T))[0]
+    return answers_of(lambda graph, x: ACTIVATIONS[name](graph, x, *parameters), rows)
 
 
 @pytest.mark.parametrize(("name", "parameters", "function"), CASES)

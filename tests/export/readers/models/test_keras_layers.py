@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from stackens.exceptions import ExportError
-from stackens.export.program import Graph, evaluate
+from stackens.export.program import Graph
 from stackens.export.readers.models import read_keras_model
 from stackens.export.readers.models._activations import ACTIVATIONS
+from tests.export.readers.programs import answers_of
 
 keras = pytest.importorskip("keras")
 if keras.backend.backend() != "torch":
@@ -33,9 +34,7 @@ def sequential(*layers):
 
 
 def ours(model, X=X):
-    graph = Graph([f"x{i}" for i in range(X.shape[1])])
-    node = read_keras_model(model, graph, graph.numbers(range(X.shape[1])))
-    return evaluate(graph.program(node, "values"), list(X.T))[0]
+    return answers_of(lambda graph, x: read_keras_model(model, graph, x), X)
 
 
 def assert_same(model):

@@ -178,5 +178,5 @@ def test_several_labels_are_refused(n_labels):
 
 def test_regressors_have_no_probabilities():
     X, y = number_rows()
-    with pytest.raises(ExportError, match="predicts numbers"):
+    with pytest.raises(ExportError, match="predicts values"):
         program_of(lm.Ridge().fit(X, y), 5, "predict_proba")

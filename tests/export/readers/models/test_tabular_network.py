@@ -9,8 +9,10 @@ import pytest
 import stackens as se
 from stackens.exceptions import ExportError
 from stackens.export.program import Dense, Graph, Lookup, Ramps, evaluate
-from stackens.export.readers import Table, read_response
+from stackens.export.readers import Table
 from stackens.export.readers.models import read_tabular_network
+from tests.export.readers.preprocessing import comparison
+from tests.export.readers.programs import program_of
 
 RNG = np.random.default_rng(0)
 N = 120
@@ -35,24 +37,12 @@ STRANGE = pd.DataFrame(
 
 
 def read(model, frame, method):
-    graph = Graph(list(frame.columns))
-    node = read_response(model, graph, Table.of_raw_rows(graph), method)
-    return graph.program(node, "values")
+    return program_of(model, frame.columns, method)
 
 
 def run(program, frame):
-    columns = [
-        np.array([None if pd.isna(v) else v for v in frame[c.name]], dtype=object)
-        if c.kind == "category"
-        else frame[c.name].to_numpy(dtype=float)
-        for c in program.columns
-    ]
-    answers, *refused = evaluate(
-        program,
-        columns,
-        [program.output] + ([] if program.refused is None else [program.refused]),
-    )
-    assert all(np.isfinite(rows).all() for rows in refused)
+    answers, refused = comparison.run(program, frame)
+    assert not refused.any()
     return answers
 
 

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from stackens.exceptions import ExportError
-from stackens.export.program import Graph, evaluate
+from stackens.export.program import Graph
 from stackens.export.readers.models import read_torch_module
 from stackens.neural._network import SeededDropout
+from tests.export.readers.programs import answers_of
 
 ACTIVATIONS = [
     nn.CELU(0.7),
@@ -77,9 +78,7 @@ def network(*layers, seed=0):
 
 
 def ours(module, X):
-    graph = Graph([f"x{i}" for i in range(X.shape[1])])
-    node = read_torch_module(module, graph, graph.numbers(range(X.shape[1])))
-    return evaluate(graph.program(node, "values"), list(X.T))[0]
+    return answers_of(lambda graph, x: read_torch_module(module, graph, x), X)
 
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32).astype(np.float64)

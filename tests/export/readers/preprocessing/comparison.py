@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from stackens.export.program import Graph, Lookup, Numbers, evaluate
+from stackens.export.program import Graph, Lookup, Numbers
 from stackens.export.readers import Table, read_transform
 from stackens.preprocessing._reading import level_text
+from tests.export.readers.programs import run_columns
 
 EXTREMES = (0.0, -0.0, 5e-324, -1e-310, 1e-9, -1e-9, 0.1, 1e8 + 0.1, 2.0**53, -1e17, 1e300, -1e300)
 
@@ -63,13 +64,7 @@ def _column(values, kind):
 
 def run(program, frame):
     """Return the output for raw rows, and whether the program refuses each of them."""
-    nodes = [program.output]
-    if program.refused is not None:
-        nodes.append(program.refused)
-    out, *refused = evaluate(program, columns_of(frame, program), nodes)
-    if not refused:
-        return out, np.zeros(len(frame), dtype=bool)
-    return out, ~np.isfinite(refused[0]).all(axis=1)
+    return run_columns(program, columns_of(frame, program))
 
 
 def largest_difference(transformer, rows, *, relative=False, as_array=False):

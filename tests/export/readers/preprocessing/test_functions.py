@@ -6,7 +6,6 @@ from scipy import special
 
 from stackens.export.program import Graph, evaluate
 from stackens.export.readers.preprocessing._functions import (
-    clip,
     expm1,
     floor_divide,
     log1p,
@@ -36,13 +35,6 @@ def test_the_normal_quantile_is_accurate_to_rounding():
     p = np.concatenate([np.logspace(-10.8, -0.31, 3001), np.linspace(0.07, 0.93, 3001)])
     p = np.concatenate([p, 1 - p, [0.075, 0.925, 0.5, np.nan]])
     np.testing.assert_allclose(values(normal_quantile, p), special.ndtri(p), rtol=1e-14, atol=1e-16)
-
-
-def test_bounds_keep_nan():
-    x = [-2.0, 0.5, 7.0, np.nan, -np.inf, np.inf]
-    np.testing.assert_array_equal(
-        values(lambda graph, node: clip(graph, node, -1.0, 2.0), x), np.clip(x, -1.0, 2.0)
-    )
 
 
 @pytest.mark.parametrize("divisor", [7.0, 365.0, 146_097.0, 3.6e9, 8.64e10])

@@ -1,13 +1,11 @@
-"""Rows on which copies of trees go wrong, and a model read into a program that answers them."""
+"""Rows on which copies of trees go wrong, and what a program answers to them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from stackens.export.program import Graph, Program, evaluate
-from stackens.export.readers import Table, read_response
-
-__all__ = ["answers", "awkward_rows", "program_of"]
+from stackens.export.program import Program
+from tests.export.readers.programs import program_of, run
 
 TINY = float(np.float32(1e-35))
 SPECIAL = np.array(
@@ -21,22 +19,22 @@ SPECIAL = np.array(
 SINGLE = float(np.finfo(np.float32).max)
 
 
-def program_of(model, columns, method="predict_proba") -> Program:
-    """Read a model whose rows have these columns: their names, or the number of unnamed ones."""
-    named = not isinstance(columns, int)
-    names = columns if named else [f"x{i}" for i in range(columns)]
-    graph = Graph(list(names), named=named)
-    node = read_response(model, graph, Table.of_raw_rows(graph), method)
-    return graph.program(node, "values")
-
-
 def answers(program: Program, X) -> np.ndarray:
     """Run a program on rows of numbers; refused rows are NaN."""
-    nodes = [program.output, *([] if program.refused is None else [program.refused])]
-    output, *refused = evaluate(program, list(np.asarray(X, dtype=np.float64).T), nodes)
-    for matrix in refused:
-        output[~np.isfinite(matrix).all(axis=1)] = np.nan
+    output, refused = run(program, X)
+    output[refused] = np.nan
     return output
+
+
+def assert_classifies(model, rows) -> None:
+    """Whether scores and labels are those of the model, and probabilities nearly."""
+    n = rows.shape[1]
+    scores = model.decision_function(rows).reshape(len(rows), -1)
+    np.testing.assert_array_equal(answers(program_of(model, n, "decision_function"), rows), scores)
+    probabilities = answers(program_of(model, n), rows)
+    np.testing.assert_allclose(probabilities, model.predict_proba(rows), atol=5e-16)
+    position = answers(program_of(model, n, "predict"), rows)[:, 0].astype(int)
+    np.testing.assert_array_equal(model.classes_[position], model.predict(rows))
 
 
 def awkward_rows(program: Program, X, rng, *, n=2000, missing=True, limit=np.inf) -> np.ndarray:

@@ -6,7 +6,8 @@ from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor, HistGradient
 from sklearn.tree import DecisionTreeClassifier
 
 from stackens.exceptions import ExportError
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, assert_classifies, awkward_rows
 
 RNG = np.random.default_rng(0)
 N = 250
@@ -26,14 +27,8 @@ BASES = [
 def test_classifiers(labels, base):
     model = AdaBoostClassifier(base, n_estimators=6, random_state=0).fit(X, labels)
     assert len(model.estimators_) > 1
-    program = program_of(model, 3, "decision_function")
-    rows = awkward_rows(program, X, RNG, missing=False, limit=LARGEST)
-    scores = model.decision_function(rows).reshape(len(rows), -1)
-    np.testing.assert_array_equal(answers(program, rows), scores)
-    probabilities = answers(program_of(model, 3), rows)
-    np.testing.assert_allclose(probabilities, model.predict_proba(rows), atol=5e-16)
-    position = answers(program_of(model, 3, "predict"), rows)[:, 0].astype(int)
-    np.testing.assert_array_equal(model.classes_[position], model.predict(rows))
+    rows = awkward_rows(program_of(model, 3), X, RNG, missing=False, limit=LARGEST)
+    assert_classifies(model, rows)
 
 
 def test_trees_vote_in_one_step():

@@ -13,7 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeRegressor
 
 from stackens.exceptions import ExportError
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, awkward_rows
 
 RNG = np.random.default_rng(0)
 N = 250

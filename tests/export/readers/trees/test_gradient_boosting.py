@@ -9,7 +9,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import stackens as se
 from stackens.exceptions import ExportError
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, assert_classifies, awkward_rows
 
 RNG = np.random.default_rng(0)
 N = 250
@@ -39,14 +40,7 @@ def test_regressors_are_exact(loss, init):
 )
 def test_classifiers_are_exact(loss, labels, init):
     model = GradientBoostingClassifier(loss=loss, init=init, n_estimators=10).fit(X, labels)
-    program = program_of(model, 3, "decision_function")
-    rows = rows_for(program)
-    scores = model.decision_function(rows).reshape(len(rows), -1)
-    np.testing.assert_array_equal(answers(program, rows), scores)
-    probabilities = answers(program_of(model, 3), rows)
-    np.testing.assert_allclose(probabilities, model.predict_proba(rows), atol=5e-16)
-    position = answers(program_of(model, 3, "predict"), rows)[:, 0].astype(int)
-    np.testing.assert_array_equal(model.classes_[position], model.predict(rows))
+    assert_classifies(model, rows_for(program_of(model, 3)))
 
 
 def test_a_score_of_zero_is_the_second_class():

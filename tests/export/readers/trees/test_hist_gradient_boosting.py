@@ -7,7 +7,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from stackens.exceptions import ExportError
 from stackens.export.program import evaluate
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, assert_classifies, awkward_rows
 
 RNG = np.random.default_rng(0)
 N = 500
@@ -48,14 +49,7 @@ def test_regressors(loss, categories):
 def test_classifiers(labels, categories):
     model = HistGradientBoostingClassifier(max_iter=10, categorical_features=categories)
     model.fit(X, labels)
-    program = program_of(model, 4, "decision_function")
-    rows = awkward_rows(program, X, RNG)
-    scores = model.decision_function(rows).reshape(len(rows), -1)
-    np.testing.assert_array_equal(answers(program, rows), scores)
-    probabilities = answers(program_of(model, 4), rows)
-    np.testing.assert_allclose(probabilities, model.predict_proba(rows), atol=5e-16)
-    position = answers(program_of(model, 4, "predict"), rows)[:, 0].astype(int)
-    np.testing.assert_array_equal(model.classes_[position], model.predict(rows))
+    assert_classifies(model, awkward_rows(program_of(model, 4), X, RNG))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -8,7 +8,8 @@ import pytest
 from stackens.distillation.students._graft import grafted
 from stackens.exceptions import ExportError
 from stackens.export.program import evaluate
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, awkward_rows
 
 RNG = np.random.default_rng(0)
 N = 700

@@ -18,7 +18,8 @@ from sklearn.tree import (
 
 from stackens.exceptions import ExportError
 from stackens.export.readers.trees._sklearn_trees import is_tree
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, awkward_rows
 
 RNG = np.random.default_rng(0)
 N = 300

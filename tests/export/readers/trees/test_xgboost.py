@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from stackens.exceptions import ExportError
-from tests.export.readers.trees.awkward_rows import answers, awkward_rows, program_of
+from tests.export.readers.programs import program_of
+from tests.export.readers.trees.awkward_rows import answers, awkward_rows
 
 xgb = pytest.importorskip("xgboost")
 

@@ -1,4 +1,4 @@
-"""Tests of what the readers of classifiers share."""
+"""Tests of what the readers of models share."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn.svm import SVC
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph, evaluate
 from stackens.export.readers import Table
-from stackens.export.readers.models import _answers as answers
+from stackens.export.readers import _answers as answers
 from tests.export.readers.models.against_source import class_rows
 
 X = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 0.0], [3.0, 3.0, -6.0], [-1.0, 5.0, 5.0]])
@@ -94,3 +94,20 @@ def test_errors_name_the_model():
         answers.one_label_only(LogisticRegression(), False)
     answers.one_label_only(LogisticRegression(), True)
     answers.only_predicts(LinearRegression(), "predict")
+
+
+def test_labels_are_the_first_of_the_largest_probabilities():
+    graph = Graph(["a", "b"])
+    source = graph.numbers([0, 1])
+    assert answers.of_probabilities(graph, source, "predict_proba") == source
+    program = graph.program(answers.of_probabilities(graph, source, "predict"), "values")
+    columns = [np.array([0.5, 0.2, 0.9]), np.array([0.5, 0.8, 0.1])]
+    np.testing.assert_array_equal(evaluate(program, columns)[0], [[0], [1], [0]])
+
+
+def test_the_error_names_model_reason_and_way_out():
+    error = answers.no_such_method({}, "predict_proba", "it is empty", "predict")
+    assert str(error) == (
+        "A model that is read by predict_proba must have it. Got a dict, and it is empty. Read it "
+        "by predict."
+    )

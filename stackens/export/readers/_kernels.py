@@ -1,4 +1,4 @@
-"""Kernels between each row and given points, and kernel ridge regression."""
+"""Distances and kernels between each row and given points, as the libraries compute them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,44 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from stackens.exceptions import ExportError
 from stackens.export.program import Graph
-from stackens.export.readers._registry import Method, reads_model
-from stackens.export.readers._table import Table
-from stackens.export.readers.models._answers import finite_numbers, only_predicts
-from stackens.export.readers.models._distances import manhattan_distances, squared_distances
 
-__all__ = ["kernel_matrix"]
+__all__ = ["kernel_matrix", "manhattan_distances", "squared_differences", "squared_distances"]
+
+
+def squared_distances(graph: Graph, source: int, points: np.ndarray) -> int:
+    """Return squared Euclidean distances, by ``x·x - 2 x·p + p·p``, at least 0.
+
+    That formula is scikit-learn's `euclidean_distances`.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    products = graph.times(graph.dense(source, points.T), -2.0)
+    own = graph.reduce("sum", graph.arithmetic("multiply", source, source))
+    both = graph.arithmetic("add", products, own)
+    apart = graph.plus(both, np.einsum("ij,ij->i", points, points))
+    return graph.arithmetic("maximum", apart, graph.constant(0.0))
+
+
+def squared_differences(graph: Graph, source: int, points: np.ndarray) -> int:
+    """Return squared Euclidean distances, as the sum of squared differences (libsvm's way)."""
+    squares = [graph.arithmetic("multiply", d, d) for d in _differences(graph, source, points)]
+    return graph.weighted_sum(squares, np.ones(len(squares)))
+
+
+def manhattan_distances(graph: Graph, source: int, points: np.ndarray) -> int:
+    """Return sums of absolute differences."""
+    sizes = [graph.elementwise("absolute", d) for d in _differences(graph, source, points)]
+    return graph.weighted_sum(sizes, np.ones(len(sizes)))
+
+
+def _differences(graph: Graph, source: int, points: np.ndarray) -> list[int]:
+    """Return a matrix for each column: its differences from that coordinate of all points."""
+    return [
+        graph.arithmetic("subtract", graph.select(source, [j]), graph.constant(points[:, j]))
+        for j in range(points.shape[1])
+    ]
 
 
 def kernel_matrix(
@@ -23,7 +51,7 @@ def kernel_matrix(
     source: int,
     points: np.ndarray,
     *,
-    kernel: str,
+    kernel: Any,
     gamma: float,
     coef0: float,
     degree: float,
@@ -64,23 +92,3 @@ def kernel_matrix(
     if kernel == "sigmoid":
         return graph.elementwise("tanh", shifted)
     return graph.arithmetic("power", shifted, graph.constant(float(degree)))
-
-
-@reads_model("sklearn.KernelRidge")
-def _kernel_ridge(model: Any, graph: Graph, table: Table, method: Method) -> int:
-    only_predicts(model, method)
-    points = model.X_fit_.toarray() if sparse.issparse(model.X_fit_) else model.X_fit_
-    gamma = model.gamma
-    if gamma is None and model.kernel != "linear":
-        gamma = 1.0 / points.shape[1]
-    kernels = kernel_matrix(
-        graph,
-        finite_numbers(graph, table),
-        np.asarray(points, dtype=np.float64),
-        kernel=model.kernel,
-        gamma=gamma,
-        coef0=model.coef0,
-        degree=model.degree,
-    )
-    weights = np.asarray(model.dual_coef_, dtype=np.float64)
-    return graph.dense(kernels, weights.reshape(len(weights), -1))

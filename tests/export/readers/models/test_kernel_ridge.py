@@ -1,4 +1,4 @@
-"""Tests of kernels and of the reader of kernel ridge regression."""
+"""Tests of the reader of kernel ridge regression, with every kernel."""
 
 import numpy as np
 import pytest

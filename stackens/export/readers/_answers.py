@@ -1,4 +1,4 @@
-"""What classifiers answer: from their scores to the positions of labels, and to probabilities."""
+"""What models answer: labels and probabilities from scores, and errors for what a model lacks."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from stackens.exceptions import ExportError
 from stackens.export.program import Graph
 from stackens.export.readers._registry import Method, read_response
 from stackens.export.readers._table import Table
-from stackens.export.readers.preprocessing._refusal import refuse_not_finite
-from stackens.export.readers.trees._responses import no_such_method, of_probabilities
 
 __all__ = [
     "answer_of_probabilities",
     "classifier_answer",
     "distribution",
-    "finite_numbers",
     "first_response",
     "labels_as_numbers",
+    "no_such_method",
+    "of_probabilities",
     "one_label_only",
     "only_predicts",
     "position_of_largest",
@@ -29,11 +28,12 @@ __all__ = [
 ]
 
 
-def finite_numbers(graph: Graph, table: Table) -> int:
-    """Return all columns as numbers; rows with one that is missing or infinite are refused."""
-    numbers = table.numbers(graph)
-    refuse_not_finite(graph, numbers)
-    return numbers
+def no_such_method(model: Any, method: Method, reason: str, instead: str) -> ExportError:
+    """Return the error that says that a model has no such answer."""
+    return ExportError(
+        f"A model that is read by {method} must have it. Got a {type(model).__name__}, and "
+        f"{reason}. Read it by {instead}."
+    )
 
 
 def refuse_unless(graph: Graph, condition: int) -> None:
@@ -124,6 +124,11 @@ def labels_as_numbers(graph: Graph, positions: int, classes: np.ndarray) -> int:
     )
 
 
+def of_probabilities(graph: Graph, probabilities: int, method: Method) -> int:
+    """Return probabilities, or for "predict" the position of the largest."""
+    return graph.argmax(probabilities) if method == "predict" else probabilities
+
+
 def answer_of_probabilities(model: Any, graph: Graph, method: Method, probabilities: int) -> int:
     """Return the answer of a classifier that has probabilities, and no decision function."""
     if method == "decision_function":
@@ -134,7 +139,7 @@ def answer_of_probabilities(model: Any, graph: Graph, method: Method, probabilit
 def only_predicts(model: Any, method: Method) -> None:
     """Raise unless a regressor, or another model without classes, is asked for its values."""
     if method != "predict":
-        raise no_such_method(model, method, "it predicts numbers", "predict")
+        raise no_such_method(model, method, "it predicts values", "predict")
 
 
 def one_label_only(model: Any, holds: bool) -> None:
