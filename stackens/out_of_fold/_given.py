@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from stackens._core._rows import arrow_frame, is_arrow, is_frame
+from stackens._core._rows import arrow_frame, as_array, is_arrow, is_frame
 from stackens._core._task import Task
 
 __all__ = ["given_values"]
 
 
-def given_values(predictions: Any, task: Task) -> dict[str, np.ndarray]:
+def given_values(
+    predictions: Any, task: Task, *, only: Collection[str] | None = None, like: Any = None
+) -> dict[str, np.ndarray]:
     """Return the predictions of each model, shape (n_samples, n_outputs), by its name.
 
     Parameters
@@ -21,13 +25,31 @@ def given_values(predictions: Any, task: Task) -> dict[str, np.ndarray]:
     predictions : DataFrame or dict
         See :meth:`stackens.OutOfFoldTable.from_predictions`.
     task : Task
+    only : collection of str or None, default=None
+        Names of the models that are read; None reads all.
+    like : Series, DataFrame or anything else, default=None
+        What has a value for each of the same rows.
 
     Raises
     ------
     TypeError, ValueError
         If it is something else, or has other columns, or numbers that are no probabilities.
     """
-    found = {name: _values(name, part, task) for name, part in _by_model(predictions)}
+    found: dict[str, np.ndarray] = {}
+    for name, part in _by_model(predictions):
+        if name in found:
+            raise ValueError(
+                f"Models must have different names. Got {name!r} twice. Rename one of the columns."
+            )
+        if only is None or name in only:
+            _refuse_other_order(name, part, like)
+            found[name] = _values(name, part, task)
+    if only is not None and len(found) < len(only):
+        raise ValueError(
+            f"Predictions of every model are needed. Got {list(found)}, without "
+            f"{[name for name in only if name not in found]}. Add them, or make the table without "
+            "these models."
+        )
     if not found or len({len(values) for values in found.values()}) > 1:
         raise ValueError(
             "Predictions must come from at least one model, all for the same rows. Got "
@@ -51,22 +73,42 @@ def _by_model(predictions: Any) -> Iterator[tuple[str, Any]]:
         yield str(name), predictions[name]
 
 
+def _refuse_other_order(name: str, part: Any, like: Any) -> None:
+    """Raise where the labels say that predictions are those of the same rows in another order."""
+    labels: list[Any] = [getattr(labelled, "index", None) for labelled in (part, like)]
+    # counted from 0 by pandas, they say nothing
+    if any(not isinstance(i, pd.Index) or isinstance(i, pd.RangeIndex) for i in labels):
+        return
+    ours, theirs = labels
+    if len(ours) == len(theirs) and not ours.equals(theirs) and ours.isin(theirs).all():
+        raise ValueError(
+            f"Predictions must have their rows in the order of y. Got {list(ours[:3])!r:.100}, ... "
+            f"from {name!r}, and {list(theirs[:3])!r:.100}, ... in y. Sort them, as "
+            "predictions.loc[y.index] does."
+        )
+
+
 def _values(name: str, part: Any, task: Task) -> np.ndarray:
     """Return the outputs of one model, in the order of the task."""
     expected = task.output_names()
-    labels = list(part.columns) if is_frame(part) else expected
+    known = {str(label): label for label in expected} | {label: label for label in expected}
+    labels = [known.get(label, label) for label in part.columns] if is_frame(part) else expected
+    is_counted = isinstance(getattr(part, "columns", None), pd.RangeIndex)
     try:
+        if isinstance(part, pd.DataFrame):  # whose missing values may be of many kinds
+            part = part.to_numpy(np.float64, na_value=np.nan)
+        part = as_array(part) if hasattr(part, "detach") else part
         values = np.asarray(part, dtype=np.float64)
-        values = values.reshape(len(values), -1)
+        values = values.reshape(len(values), math.prod(values.shape[1:]))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"Predictions must be columns of numbers. Got {error} for {name!r}. Leave out what is "
             "no prediction."
         ) from error
-    known = values[~np.isnan(values).all(axis=1)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)
+    there = values[~np.isnan(values).all(axis=1)]
+    low, high = (there.min(), there.max()) if there.size else (0.0, 0.0)
     limits = (-1e-3, 1.0 + 1e-3) if task.is_classification else (-np.inf, np.inf)
-    if not (np.isfinite(known).all() and limits[0] <= low and high <= limits[1]):
+    if not (np.isfinite(there).all() and limits[0] <= low and high <= limits[1]):
         what = "probabilities" if task.is_classification else "finite numbers"
         raise ValueError(
             f"Predictions must be {what}, or missing for a whole row. Got values from {low:.6g} to "
@@ -74,7 +116,9 @@ def _values(name: str, part: Any, task: Task) -> np.ndarray:
             "number of rows, whole numbers that are no classes a target of classification=False."
         )
     if task.kind == "binary" and values.shape[1] == 1:
-        values, labels = np.column_stack([1.0 - values, values]), expected
+        is_first = labels == expected[:1] and not is_counted
+        columns = [values, 1.0 - values] if is_first else [1.0 - values, values]
+        values, labels = np.column_stack(columns), expected
     numbered = labels == list(range(len(expected)))  # a frame without names of its own
     if values.shape[1] != len(expected) or not (numbered or set(labels) == set(expected)):
         raise ValueError(

@@ -46,6 +46,10 @@ _HINTS = {
         "It takes classes only as 0, 1, ..., all of them in each training part: number them with "
         "sklearn.preprocessing.LabelEncoder, and keep rare ones in all folds or leave them out."
     ),
+    # of a search in one model for each class, whose weights have to be routed
+    "not explicitly set as requested or not requested": (
+        "Requests count after sklearn.set_config(enable_metadata_routing=True)."
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn import config_context
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain, RegressorChain
 from sklearn.pipeline import Pipeline
@@ -94,9 +95,9 @@ def weight_params(estimator: Any, sample_weight: Any) -> dict[str, Any]:
         return weight_params(estimator.estimator, sample_weight)
     if isinstance(estimator, TransformedTargetRegressor) and estimator.regressor is not None:
         return weight_params(estimator.regressor, sample_weight)
-    fit = getattr(estimator, "fit", None)  # the last step of a Pipeline may be "passthrough"
-    accepted = () if fit is None else signature(fit).parameters.values()
-    if any(p.name == "sample_weight" or p.kind is Parameter.VAR_KEYWORD for p in accepted):
+    if isinstance(estimator, _ONLY_ROUTED) and estimator.estimator is not None:
+        weight_params(estimator.estimator, sample_weight)
+    if _takes_weights(estimator):
         return {"sample_weight": sample_weight}
     raise TypeError(
         f"Underlying estimator {type(estimator).__name__} does not support sample weights. "
@@ -108,10 +109,12 @@ def fit_model(model: Any, X: Any, y: Any, params: dict[str, Any]) -> None:
     """Fit a model with parameters from :func:`weight_params` or :func:`route_fit`.
 
     One model for each class or label (OneVsRest, chains) refuses sample weights unless metadata is
-    routed. For these it is, and what the routing leaves in the model is removed again.
+    routed. For these it is, and what the routing leaves in the model is removed again. It is not
+    where another model does not take weights: that would go without, and nobody would know.
     """
     parts = list(_parts(model)) if params and not routing_enabled() else []
-    if not any(isinstance(part, _ONLY_ROUTED) for part in parts):
+    all_take_weights = all(_takes_weights(part) for part in parts if hasattr(part, "predict"))
+    if not all_take_weights or not any(isinstance(part, _ONLY_ROUTED) for part in parts):
         model.fit(X, y, **params)
         return
     sample_weight = next(iter(params.values()))  # without routing there are no other parameters
@@ -120,8 +123,9 @@ def fit_model(model: Any, X: Any, y: Any, params: dict[str, Any]) -> None:
         for part in parts:
             if has_fit_parameter(part, "sample_weight"):
                 part.set_fit_request(sample_weight=True)
-            if hasattr(part, "set_score_request"):
-                part.set_score_request(sample_weight=False)
+            ask = getattr(part, "set_score_request", None)
+            if ask is not None and "sample_weight" in signature(ask).parameters:
+                ask(sample_weight=False)
         model.fit(X, y, sample_weight=sample_weight)
     for part in _parts(model):
         vars(part).pop("_metadata_request", None)
@@ -131,15 +135,32 @@ def fit_model(model: Any, X: Any, y: Any, params: dict[str, Any]) -> None:
 
 
 def _parts(model: Any) -> Iterator[Any]:
-    """Yield a model, the models among its parameters, and those that it has fitted."""
+    """Yield a model, the models among its parameters, and those that it has fitted.
+
+    What is in a frozen model is left out: it is not fitted, and other threads may use it.
+    """
     if isinstance(model, type) or not hasattr(model, "get_params"):
         return
-    for part in (model, *model.get_params(deep=True).values()):
-        if hasattr(part, "get_params") and not isinstance(part, type):
+    if isinstance(model, FrozenEstimator):
+        yield model
+        return
+    named = {"": model, **model.get_params(deep=True)}
+    frozen = tuple(f"{name}__" for name, part in named.items() if isinstance(part, FrozenEstimator))
+    for name, part in named.items():
+        is_model = hasattr(part, "get_params") and not isinstance(part, type)
+        if is_model and not name.startswith(frozen):
             yield part
+            if isinstance(part, FrozenEstimator):  # has all attributes of what is in it
+                continue
             for fitted in getattr(part, "estimators_", ()):
                 yield from _parts(fitted)
             yield from _parts(getattr(part, "best_estimator_", None))
+
+
+def _takes_weights(model: Any) -> bool:
+    fit = getattr(model, "fit", None)  # the last step of a Pipeline may be "passthrough"
+    accepted = () if fit is None else signature(fit).parameters.values()
+    return any(p.name == "sample_weight" or p.kind is Parameter.VAR_KEYWORD for p in accepted)
 
 
 def _is_weighted(transformer: Any) -> bool:

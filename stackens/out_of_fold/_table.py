@@ -19,8 +19,8 @@ from stackens.out_of_fold._given import given_values
 
 __all__ = ["OutOfFoldTable", "PredictionTable", "Response"]
 
-# Probabilities written with two decimals, or in half precision, sum to one as closely as this.
-_SUM_ROUNDING = 0.015
+# Probabilities written with two decimals sum to one as closely as this times the classes.
+_SUM_ROUNDING, _MOST_ROUNDING = 0.005, 0.1
 
 Response = Literal["predict_proba", "decision_function", "predict", "value"]
 
@@ -112,11 +112,12 @@ class PredictionTable:
     def _warn_sums(self) -> None:
         """Warn about models of classes whose probabilities do not sum to one."""
         said = []
+        allowed = min(_SUM_ROUNDING * max(self.n_outputs, 3), _MOST_ROUNDING) + 1e-9
         for i, kind in enumerate(self.response):
             if kind == "predict_proba" and self.task.has_classes and self.n_samples:
                 sums = self.values[:, i].sum(axis=1)
                 low, high = np.nanmin(sums), np.nanmax(sums)
-                if max(1.0 - low, high - 1.0) > _SUM_ROUNDING:
+                if max(1.0 - low, high - 1.0) > allowed:
                     said.append(f"{self.names[i]!r} (from {low:.4g} to {high:.4g})")
         if said:
             warn(
@@ -232,9 +233,10 @@ class OutOfFoldTable(PredictionTable):
         ----------
         predictions : DataFrame or dict of str -> array-like of shape (n_samples, n_outputs)
             A column or an entry for each model: probabilities for classes, values for numbers. For
-            two classes one column is enough, the probability of the second one. For more, an
-            entry has a column for each class, sorted or called like them; a frame has two levels
-            of columns, as :meth:`frame` gives. Rows with nothing but NaN were not held out.
+            two classes one column is enough, the probability of the second one unless it is
+            called like the first. For more, an entry has a column for each class, sorted or called
+            like them; a frame has two levels of columns, as :meth:`frame` gives. Rows with nothing
+            but NaN were not held out.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Target.
         sample_weight : array-like of shape (n_samples,) or None, default=None
@@ -264,7 +266,7 @@ class OutOfFoldTable(PredictionTable):
         array([[0.8, 0.2]])
         """
         task, y = infer_task(y, classification=classification)
-        found = given_values(predictions, task)
+        found = given_values(predictions, task, like=y)
         check_same_rows(predictions=next(iter(found.values())), y=y, sample_weight=sample_weight)
         values = np.stack(list(found.values()), axis=1)
         response: Response = "predict_proba" if task.is_classification else "predict"
@@ -298,13 +300,13 @@ class OutOfFoldTable(PredictionTable):
         TypeError, ValueError
             If a model is missing, or for predictions that the table could not have.
         """
-        found = given_values(predictions, self.task)
-        missing = [name for name in self.names if name not in found]
-        if missing:
+        if self.task.is_classification and not self.is_probability:
             raise ValueError(
-                f"Predictions of every model are needed. Got {list(found)}, without {missing}. Add "
-                "them, or make the table without these models."
+                "The table must hold probabilities of all models. Got "
+                f"{dict(zip(self.names, self.response, strict=True))}. Let the CrossFit that made "
+                "it predict new rows, or select the models with probabilities."
             )
+        found = given_values(predictions, self.task, only=self.names)
         values = np.stack([found[name] for name in self.names], axis=1)
         if np.isnan(values).any():
             raise ValueError(

@@ -5,6 +5,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
 
 from stackens._core._task import Task
 from stackens.out_of_fold._given import given_values
@@ -37,6 +38,58 @@ def test_columns_of_classes_are_found_by_name():
     assert list(found) == ["b", "a"]
     np.testing.assert_array_equal(found["b"], P3)
     np.testing.assert_array_equal(given_values({"a": P3}, LABELS)["a"], P3)
+
+
+def test_a_single_column_is_that_of_the_class_it_is_called_like():
+    expected = np.column_stack([1 - P, P])
+    for first in (pd.DataFrame({"no": 1 - P}), pl.DataFrame({"no": 1 - P})):
+        np.testing.assert_array_equal(given_values({"a": first}, TWO)["a"], expected)
+    for second in (pd.DataFrame({"yes": P}), pd.DataFrame(P), pd.DataFrame({"score": P})):
+        np.testing.assert_array_equal(given_values({"a": second}, TWO)["a"], expected)
+    zero_one = Task("binary", 2, np.array([0, 1]))
+    np.testing.assert_array_equal(given_values({"a": pd.DataFrame(P)}, zero_one)["a"], expected)
+    two_levels = pd.concat({"a": pd.DataFrame({0: 1 - P})}, axis=1)
+    np.testing.assert_array_equal(given_values(two_levels, zero_one)["a"], expected)
+
+
+def test_classes_of_a_file_are_text():
+    turned = pd.DataFrame(P3[:, ::-1], columns=["30", "20", "10"])
+    np.testing.assert_array_equal(given_values({"a": turned}, THREE)["a"], P3)
+
+
+def test_numbers_of_every_kind():
+    for given in (torch.tensor(P, requires_grad=True), torch.tensor(P).bfloat16()):
+        np.testing.assert_array_equal(given_values({"a": given}, TWO)["a"][:, 1], P)
+    nullable = pd.DataFrame({"no": 1 - P, "yes": P}).convert_dtypes()
+    nullable.iloc[2] = pd.NA
+    values = given_values({"a": nullable}, TWO)["a"]
+    np.testing.assert_array_equal(values[:, 1], [0.25, 0.5, np.nan, 0.0])
+    assert given_values({"a": []}, TWO)["a"].shape == (0, 2)
+
+
+def test_only_the_models_asked_for_are_read():
+    given = {"a": P, "id": list("wxyz")}
+    assert list(given_values(given, TWO, only=["a"])) == ["a"]
+    with pytest.raises(ValueError, match=r"Got \['a'\], without \['b'\]. Add them"):
+        given_values(given, TWO, only=["b", "a"])
+
+
+def test_names_that_are_one_as_text_are_refused():
+    with pytest.raises(ValueError, match="different names. Got '1' twice"):
+        given_values(pd.DataFrame({1: P, "1": P}), TWO)
+
+
+def test_rows_labelled_in_another_order_are_refused():
+    y = pd.Series(["no", "no", "yes", "no"], index=list("wxyz"))
+    kept = pd.DataFrame({"a": P}, index=list("zyxw"))
+    for given in (kept, {"a": kept["a"]}):
+        with pytest.raises(ValueError, match="order of y. Got \\['z', 'y', 'x'\\], ... from 'a'"):
+            given_values(given, TWO, like=y)
+    given_values(kept.loc[y.index], TWO, like=y)
+    given_values(kept.reset_index(drop=True), TWO, like=y)
+    given_values(kept, TWO, like=y.reset_index(drop=True))
+    given_values(kept.set_axis([5, 6, 7, 8]), TWO, like=y)
+    given_values(pd.DataFrame({"a": P}), TWO, like=y.set_axis([3, 2, 1, 0]))
 
 
 def test_rows_that_were_not_held_out_are_missing():

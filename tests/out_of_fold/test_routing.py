@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import UnsetMetadataPassedError
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV, Ridge
 from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import ClassifierChain
@@ -19,7 +22,8 @@ from sklearn.utils.metadata_routing import MetadataRouter
 
 from stackens import BlendedClassifier, StackedClassifier
 from stackens._core._sklearn import routing_enabled
-from stackens.out_of_fold import add_members, fit_model, weight_params
+from stackens.exceptions import BaseModelError
+from stackens.out_of_fold import add_members, cross_fit, fit_model, weight_params
 from stackens.out_of_fold._routing import _parts, route_fit
 from stackens.preprocessing import TabularEncoder
 
@@ -86,6 +90,7 @@ def test_a_weight_counts_as_rows_all_the_way():
         make_pipeline(StandardScaler(), KNeighborsClassifier()),
         GridSearchCV(KNeighborsClassifier(), {}),
         make_pipeline(StandardScaler(), "passthrough"),
+        make_pipeline(StandardScaler(), OneVsRestClassifier(KNeighborsClassifier())),
     ],
 )
 def test_models_without_weights(model):
@@ -129,6 +134,44 @@ def test_requests_of_the_user_stay():
     request = model.estimator._metadata_request
     fit_model(model, X, Y, {"sample_weight": np.ones(6)})
     assert model.estimator._metadata_request is request
+
+
+def test_no_model_goes_without_weights_where_they_are_routed():
+    X, y, weights = np.eye(6), np.arange(6) % 3, np.arange(1.0, 7.0)
+    only_routed, without = OneVsRestClassifier(exact()), KNeighborsClassifier(2)
+    vote = VotingClassifier([("a", without), ("b", only_routed)])
+    with pytest.raises(TypeError, match="KNeighborsClassifier does not support sample weights"):
+        fit_model(vote, X, y, weight_params(vote, weights))
+    calibrated = CalibratedClassifierCV(OneVsRestClassifier(without), cv=2)
+    with pytest.warns(UserWarning, match="will only be used for the calibration itself"):
+        fit_model(calibrated, X, y, {"sample_weight": weights})
+
+
+def test_what_is_frozen_is_left_alone():
+    X, y = np.eye(6), np.arange(6) % 3
+    frozen = OneVsRestClassifier(exact()).fit(X, y)
+    request = frozen.estimators_[0]._metadata_request = frozen.estimator._get_metadata_request()
+    others = [("a", OneVsRestClassifier(exact())), ("b", FrozenEstimator(frozen))]
+    model = VotingClassifier(others)
+    assert not any(part is frozen for part in _parts(model))
+    fit_model(model, X, y, {"sample_weight": np.ones(6)})
+    assert frozen.estimators_[0]._metadata_request is request
+    assert list(_parts(others[1][1])) == [others[1][1]]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # other defaults of LogisticRegressionCV
+def test_models_that_hand_their_score_on_take_weights():
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3
+    model = OneVsRestClassifier(LogisticRegressionCV(cv=2, Cs=2, scoring=lambda model, X, y: 1.0))
+    fit_model(model, X, y, weight_params(model, np.ones(30)))
+    assert model.predict(X).shape == (30,)
+
+
+def test_named_scorers_need_requests_where_weights_are_routed():
+    X, y = np.eye(12), np.arange(12) % 3
+    search = GridSearchCV(OneVsRestClassifier(exact()), {}, scoring="accuracy", cv=2)
+    with pytest.raises(BaseModelError, match="Requests count after sklearn.set_config"):
+        cross_fit({"a": search}, X, y, cv=2, sample_weight=np.ones(12))
 
 
 def test_without_routing_weights_go_to_all():

@@ -201,6 +201,20 @@ def test_new_rows_need_every_model():
         OutOfFoldTable.from_predictions(KEPT, [0, 1])
 
 
+def test_new_rows_of_margins_are_refused():
+    found = OutOfFoldTable.from_predictions(KEPT, [0, 0, 1, 1])
+    margins = dataclasses.replace(found, response=("predict_proba", "decision_function"))
+    with pytest.raises(ValueError, match="probabilities of all models. Got .*'decision_function'"):
+        margins.with_predictions(KEPT[:2])
+    margins.select(["a"]).with_predictions(KEPT[:2])
+
+
+def test_probabilities_of_two_decimals_sum_to_one():
+    rounded = np.random.default_rng(0).dirichlet(np.ones(10), 500).round(2)
+    assert np.abs(rounded.sum(axis=1) - 1).max() > 0.02
+    OutOfFoldTable.from_predictions({"a": rounded}, np.arange(500) % 10)
+
+
 def test_probabilities_that_do_not_sum_to_one_are_named():
     fine, other = [[0.51, 0.5], [0.4, 0.6]], [[0.25, 0.95], [0.5, 0.5]]
     OutOfFoldTable.from_predictions({"fine": fine}, [0, 1])
