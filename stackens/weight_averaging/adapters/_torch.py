@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from numbers import Number
 from typing import Any
 
 from numpy.typing import NDArray
@@ -57,7 +58,7 @@ class TorchAdapter(Adapter):
         for plain, name in canonical_names(state).items():
             if is_tensor(state[name]):
                 tensors[plain] = state[name]
-            elif not name.endswith(EXTRA_STATE):
+            elif not (name.endswith(EXTRA_STATE) or _is_note(state[name])):
                 odd.append(name)
         if odd:
             raise TypeError(
@@ -89,6 +90,11 @@ class TorchAdapter(Adapter):
                         "and give them the same weights."
                     )
         return model
+
+
+def _is_note(value: Any) -> bool:
+    """Whether a value that a module adds to its state dict, such as a version, can't be weights."""
+    return value is None or isinstance(value, str | bytes | Number | sys.modules["torch"].dtype)
 
 
 def _is_lazy(value: Any) -> bool:

@@ -93,8 +93,8 @@ def average_checkpoints(
     Warns
     -----
     StackensWarning
-        If newer checkpoints count more, and the paths are sorted as text, so that step 1000 stands
-        before step 900.
+        If newer ones of three or more checkpoints count more, and the paths are sorted as text, so
+        that step 1000 stands before step 900.
 
     Notes
     -----

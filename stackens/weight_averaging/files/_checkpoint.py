@@ -235,25 +235,36 @@ def open_all(
 
 def _with_tied(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
     """Give tied tensors all their names where some files keep one, as those of Hugging Face do."""
-    names = dict.fromkeys(name for checkpoint in checkpoints for name in checkpoint.tensors)
-    lacking = [name for name in names if any(name not in c.tensors for c in checkpoints)]
-    everywhere = [name for name in names if all(name in c.tensors for c in checkpoints)]
+    states = [checkpoint.tensors for checkpoint in checkpoints]
+    everywhere = set(states[0]).intersection(*states[1:])
+    names = dict.fromkeys(name for s in states if len(s) > len(everywhere) for name in s)
+    lacking = [name for name in names if name not in everywhere]
+    if not lacking or len(lacking) > len(everywhere):
+        return checkpoints  # all alike, or models of other architectures
+    called: dict[int, dict[Tensor, list[str]]] = {}  # of each checkpoint that is asked
+    tied = {}
     for name in lacking:
-        having = [c.tensors for c in checkpoints if name in c.tensors]
-        if len(lacking) > len(everywhere) or not having[0][name].size:
-            continue  # models of other architectures
-        for other in everywhere:
-            if all(tensors[other] == tensors[name] for tensors in having):
-                checkpoints = [_also_called(c, other, name) for c in checkpoints]
+        having = [i for i, state in enumerate(states) if name in state]
+        i, tensor = having[0], states[having[0]][name]
+        if i not in called:
+            called[i] = {}
+            for other in states[i]:
+                if other in everywhere:
+                    called[i].setdefault(states[i][other], []).append(other)
+        for other in called[i].get(tensor, ()):
+            if tensor.size and all(states[j][other] == states[j][name] for j in having):
+                tied[name] = other
                 break
-    return checkpoints
+    return [_also_called(checkpoint, tied) for checkpoint in checkpoints]
 
 
-def _also_called(checkpoint: Checkpoint, name: str, alias: str) -> Checkpoint:
-    if alias in checkpoint.tensors:
+def _also_called(checkpoint: Checkpoint, tied: Mapping[str, str]) -> Checkpoint:
+    own = checkpoint.tensors
+    new = {name: own[other] for name, other in tied.items() if name not in own}
+    if not new:
         return checkpoint
-    tensors = {**checkpoint.tensors, alias: checkpoint.tensors[name]}
-    return replace(checkpoint, tensors=tensors, own_names={**checkpoint.own_names, alias: alias})
+    own_names = {**checkpoint.own_names, **{name: name for name in new}}
+    return replace(checkpoint, tensors={**own, **new}, own_names=own_names)
 
 
 def with_names_of(newest: Checkpoint, other: Checkpoint) -> Checkpoint:

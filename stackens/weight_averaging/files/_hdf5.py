@@ -23,6 +23,7 @@ from stackens.weight_averaging.files._sources import Extent, OpenFiles, Source, 
 
 __all__ = ["Hdf5File", "Hdf5Layout", "is_hdf5", "plan_hdf5", "read_hdf5"]
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _OPTIMIZER = ("optimizer", "optimizer_weights")  # groups of .weights.h5 and of whole models
 
 
@@ -70,7 +71,7 @@ def _damage_told(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, TypeError) as error:  # what h5py raises over damage
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:  # while it is copied
+        if isinstance(error, OSError) and error.errno in _FULL:  # while it is copied
             raise
         raise ValueError(
             f"{path} must hold a whole HDF5 file. Got one that can't be read ({error}): it was cut "

@@ -117,7 +117,8 @@ def merge(
     check_output(output, [*inputs, *(c.path for c in opened)], folder=kind.folder)
     before = _state(inputs)
     shares = group_weights(weights, latest.tensors, len(checkpoints), newest=newest)
-    if any(_falls_with_age(share, newest) for share in shares.values()):
+    # Of two, a share such as 0.7 mostly means that very path, not its place in a run.
+    if len(wanted) > 2 and any(_falls_with_age(share, newest) for share in shares.values()):
         warn_if_sorted_as_text(wanted, newest=newest, stacklevel=3)
     jobs = jobs_for(
         checkpoints,

@@ -28,10 +28,10 @@ def warn_if_sorted_as_text(
     names = [os.fspath(path) for path in checkpoints]
     if newest == "first":
         names.reverse()
-    parts = [re.split(r"(\d+)", name) for name in names]
+    parts = [re.split(r"(\d+(?:\.\d+)?)", name) for name in names]
     if len({(*texts[::2],) for texts in parts}) > 1 or names != sorted(names):
         return  # names of several patterns, or in an order that somebody has chosen
-    numbers = [[int(number) for number in part[1::2]] for part in parts]
+    numbers = [[float(number) for number in part[1::2]] for part in parts]
     for i in range(1, len(names)):
         if numbers[i] < numbers[i - 1]:
             before, after = (os.path.basename(names[j]) for j in (i - 1, i))

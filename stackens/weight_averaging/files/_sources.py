@@ -61,6 +61,10 @@ class OpenFiles:
             self._open[key] = opener()
         return self._open[key]
 
+    def close(self, key: Hashable) -> None:
+        """Let go of what was opened under this key."""
+        self._open.pop(key).close()
+
     def read_into(self, path: Path, offset: int, out: NDArray) -> None:
         """Fill a contiguous array with the bytes at an offset of a file."""
         file = self.get(path, lambda: path.open("rb", buffering=0))
@@ -232,6 +236,8 @@ class DeflatedFortran:
             return _Held(array.reshape(self.shape[::-1]).T)
 
         out[:] = files.get(self, load).array.flat[start : start + len(out)]
+        if start + len(out) == math.prod(self.shape):  # read to its end
+            files.close(self)
 
 
 @dataclass

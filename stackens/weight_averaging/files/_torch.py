@@ -160,7 +160,7 @@ _PLAIN: dict[str, Any] = {
     "torch._tensor._rebuild_from_type_v2": lambda rebuild, _, arguments, *__: rebuild(*arguments),
     "torch._utils._rebuild_parameter": lambda data, *_: data,
     "torch._utils._rebuild_parameter_with_state": lambda data, *_: data,
-    "_codecs.encode": _Ignored,  # how bytes are pickled
+    "_codecs.encode": lambda *_: b"",  # how bytes are pickled
     "argparse.Namespace": _Ignored,
     "types.SimpleNamespace": _Ignored,
     "collections.deque": lambda *_: [],
@@ -174,6 +174,8 @@ _PLAIN: dict[str, Any] = {
     "numpy.ndarray": None,
     "numpy.core.multiarray._reconstruct": Unread,  # arrays, such as the state of a generator
     "numpy._core.multiarray._reconstruct": Unread,
+    "numpy.core.numeric._frombuffer": Unread,  # the same in protocol 5
+    "numpy._core.numeric._frombuffer": Unread,
     **{f"torch.{name}": _storage_dtype(name) for name in _STORAGES},
 }
 
@@ -228,7 +230,7 @@ class _Unpickler(pickle.Unpickler):
         metadata: object = None,
     ) -> Tensor:
         if storage.dtype is None or metadata:
-            raise _OtherTensorError("of another kind than those with plain numbers")
+            raise _NotPlainError("a tensor of another kind than those with plain numbers")
         return _in_storage(self._path, storage.entry, storage.dtype, offset, shape, strides)
 
     def _untyped_tensor(

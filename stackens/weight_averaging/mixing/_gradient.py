@@ -83,7 +83,7 @@ class MixedNetwork:
         self._masks = {
             name
             for name, tensor in tensors.items()
-            if any(bool(next(pieces).isinf().any()) for _, pieces in self._pieces(name, tensor))
+            if any(_has_infinity(next(parts)) for _, parts in self._pieces(name, tensor))
         }
 
     def set_weights(
@@ -166,3 +166,8 @@ class MixedNetwork:
                 flat[start:stop],
                 (source.chunk(name, start, stop) for source in self._sources),
             )
+
+
+def _has_infinity(tensor: Any) -> bool:
+    # torch does not look for infinities in formats of 8 bits
+    return bool((tensor.float() if tensor.dtype.itemsize == 1 else tensor).isinf().any())

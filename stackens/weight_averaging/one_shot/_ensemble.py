@@ -143,19 +143,20 @@ class Ensemble(nn.Module):
     def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
         outputs = [call(network, inputs) for network in self.networks]
         shape, kind = outputs[0].shape, outputs[0]
-        weights = torch.as_tensor(self.weights, dtype=kind.dtype, device=kind.device)
+        # small weights of strange rows would vanish in half precision
+        wide = torch.promote_types(kind.dtype, torch.float32)
+        weights = torch.as_tensor(self.weights, dtype=wide, device=kind.device)
         weights = weights.reshape(len(weights), 1, -1)  # network, row, class
         if self.familiarity is not None:
-            factors = self.familiarity(inputs).to(kind.dtype)
-            weights = weights * factors[:, :, None]
+            weights = weights * self.familiarity(inputs).to(wide)[:, :, None]
         if self.form.task == "regression":
             values = torch.stack(outputs).reshape(len(outputs), len(kind), -1)
-            return (weights / weights.sum(dim=0) * values).sum(dim=0).reshape(shape)
+            return (weights / weights.sum(dim=0) * values).sum(dim=0).reshape(shape).to(kind.dtype)
         probabilities = torch.stack([self.form.logarithms(part).exp() for part in outputs])
         # classes of each step of a sequence: as many rows of probabilities for each row
         repeats = probabilities.shape[1] // weights.shape[1]
         mean = (weights.repeat_interleave(repeats, dim=1) * probabilities).sum(dim=0)
-        return self.form.outputs(mean / mean.sum(dim=1, keepdim=True), shape)
+        return self.form.outputs(mean / mean.sum(dim=1, keepdim=True), shape).to(kind.dtype)
 
 
 @dataclass(frozen=True)

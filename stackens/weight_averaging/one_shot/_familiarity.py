@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from stackens.weight_averaging.one_shot._schema import InputSchema
 from stackens.weight_averaging.one_shot._sites import Site
@@ -17,6 +18,7 @@ __all__ = ["Familiarity", "familiarity_of"]
 _STEEPNESS = 4.0  # a row one width of the range beyond it counts exp(-4) = 2%
 _NARROWEST = 0.1  # of the range of all sites: how wide a range counts at least
 _STRANGEST = 3.0  # beyond it a site counts no less: some weight must be left where classes differ
+_ROUNDING = 1e-6  # of the largest number: networks in single precision see no narrower range
 _DEVIATIONS = 3.0  # either side of the mean; most numbers lie within
 
 
@@ -28,9 +30,13 @@ class _Numbers:
     high: NDArray[np.float64]
 
     def strangeness(self, values: torch.Tensor) -> torch.Tensor:
+        if tuple(values.shape[1:]) != self.low.shape[1:]:  # such as longer sequences
+            return torch.zeros(len(self.low), len(values), device=values.device)
         own, pooled = self.high - self.low, self.high.max(axis=0) - self.low.min(axis=0)
         # what never changed at a site has no width of its own
         wide = np.where(own > 0, np.maximum(own, _NARROWEST * pooled), pooled)
+        largest = np.maximum(np.abs(self.low), np.abs(self.high)).max(axis=0)
+        wide = np.maximum(wide, _ROUNDING * largest)
         middle, half, width = (
             torch.as_tensor(part, dtype=torch.float32, device=values.device)
             for part in ((self.low + self.high) / 2, own / 2, np.where(wide > 0, wide, 1.0))
@@ -53,7 +59,9 @@ class _Tokens:
 
     def strangeness(self, values: torch.Tensor) -> torch.Tensor:
         unseen = torch.as_tensor(~self.seen, dtype=torch.float32, device=values.device)
-        return unseen[:, values.long()].flatten(2).mean(dim=2)
+        unseen = functional.pad(unseen, (0, 1), value=1.0)  # whatever no site has declared
+        tokens = values.long().clamp(-1, self.seen.shape[1])
+        return unseen[:, tokens].flatten(2).mean(dim=2)
 
 
 @dataclass(frozen=True)
@@ -69,10 +77,12 @@ class Familiarity:
     inputs: Sequence[_Numbers | _Tokens]
 
     def __call__(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Return factors of shape (n_sites, n), 1 for the site that knows a row best."""
-        strange = torch.stack(
-            [seen.strangeness(part) for seen, part in zip(self.inputs, inputs, strict=True)]
-        ).amax(dim=0)
+        """Return factors of shape (n_sites, n), 1 for the site that knows a row best.
+
+        Inputs that are not declared, or of another shape, tell nothing.
+        """
+        pairs = zip(self.inputs, inputs, strict=False)
+        strange = torch.stack([seen.strangeness(part) for seen, part in pairs]).amax(dim=0)
         beyond = (strange - strange.amin(dim=0)).clamp_max(_STRANGEST)
         return torch.exp(-_STEEPNESS * beyond)
 

@@ -113,8 +113,8 @@ class OneShotReport:
         if self.rare_classes:
             lines.append(
                 f"The ensemble hardly ever sees the classes {list(self.rare_classes)} in the "
-                f"{inputs}: these look unlike real ones, and agreement on them says little. "
-                + _REMEDY
+                f"{inputs}. Unless they are as rare in real ones, these look otherwise, and "
+                "agreement says little about them. " + _REMEDY
             )
         lines.append(self._verdict(inputs) if "score" in at else self._outlook(inputs))
         return "\n".join(lines)

@@ -16,6 +16,7 @@ __all__ = ["InputSchema"]
 _ENDS = (1e-4, 1 - 1e-4)  # normal draws stay within 3.7 deviations
 _TRIMMED = np.linspace(0.005, 0.995, 9)  # of many rows no single one shows in these quantiles
 _ALIKE = 0.3  # correlation of neighbours from which an axis is smooth
+_MOST_ALIKE = 0.9999  # of which a length is finite
 _FEW_LEVELS = 20  # whole numbers that span no more than this have their ends declared
 
 
@@ -235,7 +236,7 @@ class InputSchema:
             Without missing values.
         smooth_axes : tuple of int, default=None
             As in the class, but where rows have several axes None means those along which
-            neighbours are alike in ``X``, if there are any.
+            neighbours are alike in ``X``, about as far as along the smoothest, if there are any.
         vocabulary : int, default=None
             For tokens.
 
@@ -307,19 +308,22 @@ def _correlation_length(rows: NDArray[np.float64], axes: tuple[int, ...]) -> flo
     """Return the length at which a squared-exponential field is as alike as neighbours here."""
     over = (0, *(axis + 1 for axis in range(rows.ndim - 2) if axis in axes))
     alike = [value for axis, value in _alike(rows, over).items() if axis in axes]
-    mean = float(np.clip(np.mean(alike), 0.0, 0.9999)) if alike else 0.0
+    mean = float(np.clip(np.mean(alike), 0.0, _MOST_ALIKE)) if alike else 0.0
     return float(np.sqrt(-0.5 / np.log(mean))) if mean > 0.05 else 0.0
 
 
 def _alike_axes(rows: NDArray[np.float64]) -> tuple[int, ...]:
     """Return the axes along which neighbours are alike over rows; if none, all but the last.
 
-    The columns of a table are in any order: rows with one axis have none.
+    One length is declared for all of them: what is alike over less than half of the longest, as
+    features beside time are, is left out. The columns of a table are in any order: rows with one
+    axis have none.
     """
     if rows.ndim == 2:
         return ()
     alike = _alike(rows, (0,))
-    least = max(_ALIKE, 0.5 * max(alike.values(), default=0.0))
+    most = float(np.clip(max(alike.values(), default=0.0), 0.0, _MOST_ALIKE))
+    least = max(_ALIKE, most**4)  # of a squared-exponential field at half the length
     found = tuple(axis for axis, value in alike.items() if value >= least)
     return found or tuple(range(rows.ndim - 2))
 

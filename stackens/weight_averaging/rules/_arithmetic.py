@@ -139,15 +139,19 @@ def weighted_sum(arrays: Sequence[NDArray], weights: Sequence[float] | NDArray) 
         add = _plain_mean
     else:
         add = _products
+    # positive ones never take an infinity from itself, nor turn its sign
+    negative = any(weight < 0 for _, weight in pairs)
     scratch = np.empty(min(BLOCK, total.size), total.dtype)
     for start in range(0, total.size, BLOCK):
         part = slice(start, start + BLOCK)
         block = total[part]
         pieces = [(array[part], weight) for array, weight in pairs]
+        if not negative:
+            add(pieces, block, scratch[: len(block)])
+            continue
         with np.errstate(invalid="ignore"):
             add(pieces, block, scratch[: len(block)])
-            is_finite = np.isfinite(block.sum())
-        if not is_finite:
+        if not np.isfinite(block).all():
             first = pieces[0][0]
             shared = np.isinf(first) & np.all([array == first for array, _ in pieces], axis=0)
             block[shared] = first[shared]

@@ -16,6 +16,7 @@ _MOST_LABELS = 5
 # Quantised weights under the names that GPTQ, AWQ, bitsandbytes, compressed-tensors, fp8 and MXFP4
 # checkpoints and Keras give them: a matrix of few bits, and beside it what to multiply it by.
 _FEW_BITS = re.compile(r"(torch\.)?(u?int(8|32)|float8_\w+)$")
+_BUFFERS = re.compile(r"mask|index|idx|ids$")  # whole numbers for what they are, scale or not
 _SCALES = ("scale", "scales", "scale_weight", "SCB", "absmax")
 
 
@@ -135,6 +136,8 @@ def _scaled(state: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if len(value.shape) < 2 or not _FEW_BITS.match(str(value.dtype)):
             continue
         own = re.split(r"[./]", name)[-1]
+        if _BUFFERS.search(own):
+            continue
         module = name.removesuffix(own)
         stem = own.removesuffix("_packed").removesuffix("_blocks")
         beside = [f"{module}{scale}" for scale in _SCALES]

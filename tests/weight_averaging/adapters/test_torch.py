@@ -146,3 +146,14 @@ def test_weights_that_are_no_tensors_are_not_passed_over():
     model = nn.Sequential(Packed(2, 2))
     with pytest.raises(TypeError, match=r"Got \['0._packed_params'\] of other types in a Sequen"):
         TORCH.tensors(model, model)
+
+
+def test_notes_in_a_state_dict_are_passed_over():
+    class Noted(nn.Linear):
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            destination[f"{prefix}format"] = "plain"
+            destination[f"{prefix}version"] = 2
+
+    model = nn.Sequential(Noted(2, 2))
+    assert list(TORCH.tensors(model, model)) == ["0.weight", "0.bias"]

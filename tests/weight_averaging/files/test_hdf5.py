@@ -176,7 +176,8 @@ def test_a_type_that_there_is_not_is_damage(tmp_path):
         read_hdf5(Hdf5File(path))
 
 
-def test_damage_that_shows_while_the_newest_file_is_copied_is_told(tmp_path, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_damage_that_shows_while_the_newest_file_is_copied_is_told(tmp_path, monkeypatch, number):
     path = tmp_path / "model.h5"
     with h5py.File(path, "w") as file:
         file["w"] = np.ones(3, np.float32)
@@ -189,7 +190,7 @@ def test_damage_that_shows_while_the_newest_file_is_copied_is_told(tmp_path, mon
         plan_hdf5(Hdf5File(path), [Slot("w", DTYPES["F32"], (3,))])
 
     def full(*_):
-        raise OSError(errno.ENOSPC, "no room")
+        raise OSError(number, "no room")
 
     monkeypatch.setattr(_hdf5, "_copy_attributes", full)
     with pytest.raises(OSError, match="no room"):

@@ -195,6 +195,8 @@ def test_paths_sorted_as_text_are_told_where_age_counts(states, tmp_path, weight
         wa.average_checkpoints(sorted(paths), tmp_path / "a.npz", weights=weights)
     wa.average_checkpoints(sorted(paths), tmp_path / "b.npz")
     wa.average_checkpoints(sorted(paths), tmp_path / "c.npz", weights=[0.5, 0.2, 0.3])
+    # shares of two models, which have sizes or versions in their names
+    wa.average_checkpoints([paths[0], paths[2]], tmp_path / "d.npz", weights=[0.3, 0.7])
 
 
 def test_quantised_weights_are_refused_before_anything_is_written(tmp_path):

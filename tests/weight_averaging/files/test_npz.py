@@ -36,6 +36,9 @@ def test_fortran_order(tmp_path):
         for start in (3, 0, 10):
             tensor.source.read_into(start, piece, files)
             np.testing.assert_array_equal(piece, array.ravel()[start : start + 7])
+        assert tensor.source in files._open
+        tensor.source.read_into(array.size - 7, piece, files)
+        assert tensor.source not in files._open  # nothing is held of what was read to its end
 
 
 def test_numpy_reads_what_is_written(tmp_path):

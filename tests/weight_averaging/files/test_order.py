@@ -31,6 +31,7 @@ def test_sorted_as_text_is_told(names):
         ["c-09.pt", "c-10.pt"],
         ["c-10.pt", "c-9.pt", "c-8.pt"],
         ["model-12ab", "model-3f2a"],
+        ["accuracy0.85.pt", "accuracy0.9.pt"],
         ["a.pt", "b.pt"],
         ["only-1.pt"],
         [{"w": 1}, {"w": 2}],

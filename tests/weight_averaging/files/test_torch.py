@@ -225,15 +225,27 @@ def test_tensors_of_other_kinds_are_no_danger_but_have_no_mean(tmp_path, make, k
             read_torch(tmp_path / "model.pt", trusted=trusted)
 
 
-def test_what_a_run_keeps_beside_its_weights_is_no_danger(tmp_path):
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_what_a_run_keeps_beside_its_weights_is_no_danger(tmp_path, protocol):
     run = {
         "generator": np.random.RandomState(0).get_state(),
         "curve": np.array([0.3, 0.2]),
         "began": datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC),
         "settings": types.SimpleNamespace(rate=0.1, steps=range(3)),
         "recent": collections.deque([0.5], maxlen=3),
+        "bytes": bytearray(b"x"),
     }
-    torch.save({"model": {"w": torch.ones(2)}, **run}, tmp_path / "model.pt")
+    content = {"model": {"w": torch.ones(2)}, **run}
+    torch.save(content, tmp_path / "model.pt", pickle_protocol=protocol)
     read = read_torch(tmp_path / "model.pt", trusted=False)
     np.testing.assert_array_equal(np.asarray(read["model"]["w"]), [1, 1])
     assert isinstance(read["curve"], Unread)
+
+
+def test_conjugate_views_are_resolved_by_torch_where_it_may(tmp_path):
+    tensor = torch.tensor([[1 + 2j, 3 - 1j]]).conj()
+    torch.save({"w": tensor}, tmp_path / "model.pt")
+    with pytest.raises(ValueError, match="trusted=True"):
+        read_torch(tmp_path / "model.pt", trusted=False)
+    read = read_torch(tmp_path / "model.pt", trusted=True)
+    np.testing.assert_array_equal(np.asarray(read["w"]), [[1 - 2j, 3 + 1j]])

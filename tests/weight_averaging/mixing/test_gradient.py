@@ -105,3 +105,11 @@ def test_infinities_that_all_share_stay_whatever_the_weights(weights):
     by_weight, by_bias = mix.slopes(torch.nan_to_num(tensor, posinf=0.0, neginf=0.0).sum())
     assert by_weight.tolist() == [[0.0, 1.0]]
     assert by_bias.tolist() == [1.0]
+
+
+def test_sources_of_8_bits_are_mixed():
+    sources = [MemorySource({"w": torch.full((2,), w).to(torch.float8_e4m3fn)}) for w in (1, 3)]
+    tensor = torch.nn.Parameter(torch.zeros(2))
+    mix = MixedNetwork(None, {"w": tensor}, sources, {"all": ["w"]})
+    mix.set_weights(np.array([[0.5, 0.5]]), np.zeros(1))
+    assert tensor.tolist() == [2, 2]

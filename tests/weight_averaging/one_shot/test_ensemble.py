@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 
+from stackens.weight_averaging.one_shot import InputSchema, Site
 from stackens.weight_averaging.one_shot._ensemble import (
     Ensemble,
     Form,
@@ -12,6 +13,7 @@ from stackens.weight_averaging.one_shot._ensemble import (
     likeness,
     output_form,
 )
+from stackens.weight_averaging.one_shot._familiarity import familiarity_of
 
 
 class Fixed(nn.Module):
@@ -145,3 +147,16 @@ def test_so_it_is_for_classes_of_each_step_of_a_sequence():
     assert found.shape == (3, 4, 2)
     wanted = np.broadcast_to(np.array([0.5, 0.1, 0.9])[:, None], (3, 4))
     np.testing.assert_allclose(found[..., 0], wanted)
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_networks_in_half_precision_with_small_weights(task):
+    rows = torch.tensor([[0.5]], dtype=torch.float16)
+    networks = [nn.Linear(1, 2).half() for _ in range(2)]
+    shares = np.array([1e-9, 1e-3])
+    wide = [InputSchema(shape=(1,), low=low, high=low + 1) for low in (0, 9)]
+    known = familiarity_of([Site({"w": rows}, input_schema=one) for one in wide])
+    form = Form(task, n_classes=2)
+    outputs = Ensemble(networks, shares, form, known)(rows)
+    assert outputs.dtype == torch.float16
+    assert outputs.isfinite().all()

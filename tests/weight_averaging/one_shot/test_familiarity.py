@@ -94,3 +94,19 @@ def test_nothing_is_known_unless_all_sites_declare_the_same_inputs():
     assert familiarity_of([Site(STATE), *ranges((0, 1))]) is None
     other = InputSchema(shape=(3,), low=0, high=1)
     assert familiarity_of([*ranges((0, 1)), *sites(other)]) is None
+
+
+def test_inputs_that_nobody_declared_tell_nothing():
+    known = familiarity_of(sites(*(InputSchema(shape=(3, 1), low=0, high=h) for h in (1, 9))))
+    assert known([torch.full((2, 5, 1), 8.0)]).tolist() == [[1, 1], [1, 1]]
+    assert known([torch.zeros(1, 3, 1), torch.zeros(1, 4)]).tolist() == [[1], [1]]
+    schemas = [
+        InputSchema(shape=(2,), vocabulary=3, frequencies=counts) for counts in ([5, 1, 0], None)
+    ]
+    factors = familiarity_of(sites(*schemas))([torch.tensor([[0, 1, 2, 1], [0, 1, 7, 9]])])
+    assert factors[0].tolist() == pytest.approx([np.exp(-1), 1])
+
+
+def test_ranges_narrower_than_single_precision_are_not_told_apart():
+    known = familiarity_of(ranges((1e8, 1e8 + 1e-6), (1e8 + 4, 1e8 + 4 + 1e-6)))
+    assert (known([torch.full((1, 2), 1e8)]) > 0.7).all()

@@ -147,6 +147,16 @@ def test_describe_finds_the_smooth_axes_whatever_their_order():
     assert InputSchema.describe(images).quantiles.shape == (9, 3, 1, 16)
 
 
+def test_features_that_go_together_do_not_shorten_what_is_smooth_in_time():
+    rng = np.random.default_rng(0)
+    hours = 0.8 * rng.normal(size=(300, 24, 1)) + 0.6 * rng.normal(size=(300, 24, 4))
+    for i in range(1, 24):
+        hours[:, i] = 0.95 * hours[:, i - 1] + 0.31 * hours[:, i]
+    schema = InputSchema.describe(hours)
+    assert schema.smooth_axes == (0,)
+    assert schema.smoothness > 2.5
+
+
 def test_columns_of_a_table_and_single_rows_have_no_order_of_their_own():
     rng = np.random.default_rng(0)
     assert InputSchema.describe(np.cumsum(rng.normal(size=(99, 9)), axis=1)).smooth_axes == ()

@@ -252,3 +252,8 @@ def test_shared_infinities_stay_beyond_the_models_too(dtype, weights):
     arrays = [np.array([value, -np.inf, np.inf], dtype) for value in (1, 3)]
     expected = [weights[0] + 3 * weights[1], -np.inf, np.inf]
     np.testing.assert_allclose(weighted_sum(arrays, weights), expected)
+
+
+def test_large_finite_numbers_are_no_overflow():
+    large = np.full(3, 1.5e308)
+    np.testing.assert_array_equal(weighted_sum([large, large], [0.5, 0.5]), large)

@@ -143,6 +143,8 @@ def test_quantised_weights_have_no_mean(weight, dtype, scale):
     [
         ("attn.relative_position_index", "int64", (3, 3), "attn.logit_scale"),
         ("norm.counts", "int32", (3,), "norm.scale"),
+        ("fc.weight_mask", "uint8", (3, 3), "fc.scale"),
+        ("emb.position_ids", "int32", (1, 3), "emb.scale"),
         ("quant.zero_point", "int32", (3,), "quant.scale"),
         ("a.table", "int8", (3, 3), "b.scale"),
         ("fc.weight", "float32", (3, 3), "fc.weight_scale"),
