@@ -10,6 +10,7 @@ import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -262,10 +263,15 @@ def installed_versions() -> dict[str, str]:
     for package in _PACKAGES:
         if _MODULES.get(package, package) in sys.modules:
             try:
-                versions[package] = version(package)
+                versions[package] = _version(package)
             except PackageNotFoundError:  # a module of that name without a distribution
                 continue
     return versions
+
+
+@cache  # of a distribution, which does not change while its module is loaded
+def _version(package: str) -> str:
+    return version(package)
 
 
 def _plain(values: np.ndarray) -> list[Any]:

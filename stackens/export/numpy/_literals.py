@@ -53,8 +53,11 @@ def array_literal(array: np.ndarray) -> str:
 def _packed(array: np.ndarray) -> tuple[bytes, bool]:
     """Compress an array, by whole numbers or by planes of their bytes, as suits its beginning."""
     few = array.ravel()[:_TRIED]
-    in_planes = len(_compressed(_planes(few))) < len(_compressed(few.tobytes()))
-    return _compressed(_planes(array) if in_planes else array.tobytes()), in_planes
+    in_planes, as_it_is = _compressed(_planes(few)), _compressed(few.tobytes())
+    better = len(in_planes) < len(as_it_is)
+    if array.size <= _TRIED:
+        return in_planes if better else as_it_is, better
+    return _compressed(_planes(array) if better else array.tobytes()), better
 
 
 def _compressed(data: bytes) -> bytes:

@@ -25,6 +25,7 @@ def definitions(code: str, modules: Sequence[ModuleType]) -> tuple[list[str], li
     Parameters
     ----------
     code : str
+        Without types.
     modules : sequence of modules
         In an order in which each uses only what stands before it or in itself.
 
@@ -43,7 +44,7 @@ def definitions(code: str, modules: Sequence[ModuleType]) -> tuple[list[str], li
             for name in _bound_names(statement):
                 statements[name] = (text, statement)
             imports.update(_imports(statement))
-    needed = _names_in(ast.parse(code))
+    needed = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
     new = set(needed)
     while new:
         found = (_names_in_statement(statements[name][1]) for name in new if name in statements)
