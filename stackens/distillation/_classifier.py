@@ -40,14 +40,15 @@ class DistilledClassifier(ClassifierMixin, Distilled):
         Share of the teacher in the loss, above 0 and up to 1, which is the teacher alone; the rest
         are the true classes. ``"auto"`` tries 1, 0.9 and 0.5 on rows set aside, and with extra rows
         1, 0.5 and 0: the true classes for the rows that have one, the teacher for the others.
-        With nothing set aside it is 0.5.
+        With nothing set aside it is 0.5, and 0 with synthetic rows.
     temperature : float, default=1.0
         Softens teacher and student alike in the loss of soft targets, which is multiplied by its
         square; above 1 it gives more weight to how the teacher ranks the unlikely classes.
         Students without logits (a tree, forests) ignore it.
-    augmentation : {"auto", "munge", "spunge", "resample"} or None, default="auto"
+    augmentation : {"auto", "mixup", "munge", "resample", "spunge"} or None, default="auto"
         Synthetic rows for the teacher to label. ``"auto"`` tries with and without on rows set
-        aside: rows given as ``X_unlabeled``, else on small tables those that munge makes.
+        aside: rows given as ``X_unlabeled``, else on small tables those that mixup makes,
+        and with the best of these weights those that munge makes.
         A kind by name is always made, and added to the rows of ``X_unlabeled``.
     max_bytes, max_latency_us : float or None, default=None
         What the student may take: bytes of the file that :func:`stackens.export.to_numpy` writes

@@ -15,7 +15,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from stackens._core._rows import take_rows
-from stackens.distillation._candidates import PLAIN_MIX, Candidate, Mix
+from stackens.distillation._candidates import MIXED, PLAIN_MIX, Candidate, Mix
 from stackens.distillation._findings import DISTILLED, PLAIN, TEACHER, Findings
 from stackens.distillation._halving import promising
 from stackens.distillation._inputs import Inputs
@@ -31,7 +31,7 @@ from stackens.distillation._trial import (
     measure_student,
     measure_teacher,
 )
-from stackens.distillation.students import FittedStudent
+from stackens.distillation.students import FittedStudent, Student
 from stackens.distillation.teachers import (
     FittedTeacher,
     Teacher,
@@ -223,21 +223,27 @@ def _searched(search: Search, plan: Plan) -> dict[str, list[Candidate]]:
         search.run(new.values())
         tried.update(new)
 
-    def best_mixes(n: int) -> list[Mix]:
+    def mixes_by_score() -> list[Mix]:
         scores = search.evaluate(list(tried)).scores.sort_values(ascending=False, kind="stable")
-        return list(dict.fromkeys(tried[name].mix for name in scores.index))[:n]
+        return [tried[name].mix for name in scores.index]
+
+    def run_mixes(recipe: Student) -> None:
+        run(Candidate(recipe, mix) for mix in plan.mixes)
+        mixed = [mix for mix in mixes_by_score() if mix.extra == MIXED]
+        run(Candidate(recipe, replace(mix, extra=plan.other_rows)) for mix in mixed[:1])
 
     taken = plan.recipes[len(plan.recipes) // 2]
-    run(Candidate(taken, mix) for mix in plan.mixes)
+    run_mixes(taken)
     if len(plan.recipes) > 1:
-        (mix,) = best_mixes(1)
+        mix = mixes_by_score()[0]
         lessons = search.trials[0].lessons
         recipes = promising(plan.recipes, lessons, mix, plan.random_state, plan.verbose)
         run(Candidate(recipe, mix) for recipe in recipes)
         taken = tried[plan.rule(search.frame(list(tried), search.evaluate(list(tried))))].recipe
-        run(Candidate(taken, mix) for mix in plan.mixes)
+        run_mixes(taken)
     if plan.tunes:
-        run(Candidate(recipe, mix) for recipe in taken.variants() for mix in best_mixes(2))
+        mix = mixes_by_score()[0]
+        run(Candidate(recipe, mix) for recipe in taken.variants())
     distilled = list(tried.values())
     plain = list({c.recipe.label: Candidate(c.recipe, PLAIN_MIX) for c in distilled}.values())
     search.run(plain)

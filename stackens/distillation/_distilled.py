@@ -41,10 +41,6 @@ from stackens.out_of_fold import CrossFit, as_seed, checked_groups, checked_weig
 
 __all__ = ["Distilled"]
 
-# Where nothing is set aside to choose by. On ten tables a search took 0.5 for 7 of 16 students and
-# less or 0.9 for the others, but never the teacher alone.
-_SOFT_WEIGHT = 0.5
-
 
 class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
     """Base of :class:`DistilledClassifier` and :class:`DistilledRegressor`."""
@@ -268,27 +264,23 @@ class Distilled(MetaEstimatorMixin, BaseEstimator, ABC):
         recipes = resolve_student(
             self.student, inputs.student_task, searching=searching, n_samples=len(inputs)
         )
-        weight, augmentation = self.soft_weight, self.augmentation
-        if outer is None and weight == "auto":  # nothing to choose by
-            weight = _SOFT_WEIGHT
-        if augmentation == "auto" and (outer is None or inputs.targets is not None):
-            augmentation = None  # nothing to choose by, or nobody to label other rows
         for recipe in recipes:
             if recipe.reads_tables:
                 dense_table(inputs.X, f"Student {recipe.label!r}")
-        if augmentation in METHODS:
+        if self.augmentation in METHODS:
             check_table(inputs.X)
-        shape = getattr(inputs.X, "shape", ())
+        tabular = len(getattr(inputs.X, "shape", ())) == 2 and not hasattr(inputs.X, "tocsr")
         return Plan(
             recipes=recipes,
             mixes=mixes(
-                weight,
-                augmentation,
+                self.soft_weight,
+                self.augmentation,
+                searching=outer is not None,
                 unlabeled=unlabeled is not None,
-                tabular=len(shape) == 2 and not hasattr(inputs.X, "tocsr"),
-                classification=is_classifier(self),
+                can_make=tabular and inputs.targets is None,
                 n_samples=len(inputs),
             ),
+            other_rows="munge" if is_classifier(self) else "resample",
             scoring=self._scoring(inputs.student_task),
             outer=outer,
             loss=self._loss(),

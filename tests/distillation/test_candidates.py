@@ -5,7 +5,7 @@ from stackens.distillation.students._tree import TreeStudent
 
 
 def words(soft_weight="auto", augmentation="auto", **changes):
-    given = {"unlabeled": False, "tabular": True, "classification": True, "n_samples": 500}
+    given = {"searching": True, "unlabeled": False, "can_make": True, "n_samples": 500}
     found = mixes(soft_weight, augmentation, **{**given, **changes})
     return [mix.words for mix in found]
 
@@ -17,26 +17,33 @@ def test_the_teacher_alone_comes_first():
 
 def test_with_extra_rows_the_truth_may_stand_alone_for_the_real_ones():
     assert words()[3:] == [
-        "soft weight 1, munge rows",
-        "soft weight 0.5, munge rows",
-        "soft weight 0, munge rows",
+        "soft weight 1, mixup rows",
+        "soft weight 0.5, mixup rows",
+        "soft weight 0, mixup rows",
     ]
-    assert not Mix(0.0, "munge").is_plain
+    assert not Mix(0.0, "mixup").is_plain
     assert PLAIN_MIX.is_plain
 
 
 def test_real_rows_come_before_synthetic_ones():
-    assert words(1.0) == ["soft weight 1", "soft weight 1, munge rows"]
-    resampled = ["soft weight 1", "soft weight 1, resample rows"]
-    assert words(1.0, classification=False) == resampled
+    assert words(1.0) == ["soft weight 1", "soft weight 1, mixup rows"]
     assert words(1.0, unlabeled=True) == ["soft weight 1", "soft weight 1, unlabeled rows"]
     assert words(1.0, None, unlabeled=True) == ["soft weight 1, unlabeled rows"]
     assert words(1.0, "spunge", unlabeled=True) == ["soft weight 1, unlabeled and spunge rows"]
 
 
-def test_no_rows_are_made_of_many_rows_or_of_what_has_no_columns():
+def test_no_rows_are_made_of_many_rows_or_where_none_can_be_made():
     assert words(1.0, n_samples=1_000_000) == ["soft weight 1"]
-    assert words(1.0, tabular=False) == ["soft weight 1"]
+    assert words(1.0, can_make=False) == ["soft weight 1"]
+
+
+def test_without_rows_to_choose_by_there_is_one_mix():
+    assert words(searching=False) == ["soft weight 0, mixup rows"]
+    assert words(0.7, searching=False) == ["soft weight 0.7, mixup rows"]
+    assert words("auto", "munge", searching=False) == ["soft weight 0, munge rows"]
+    assert words("auto", None, searching=False) == ["soft weight 0.5"]
+    assert words(searching=False, can_make=False) == ["soft weight 0.5"]
+    assert words(searching=False, unlabeled=True) == ["soft weight 0.5, unlabeled rows"]
 
 
 def test_names_differ_by_size_and_mix():

@@ -25,6 +25,7 @@ def plan(n_recipes=1, **changes):
     given = {
         "recipes": [TreeStudent(max_depth=depth) for depth in range(1, n_recipes + 1)],
         "mixes": [Mix(1.0)],
+        "other_rows": "munge",
         "scoring": resolve_scoring(None, infer_task([0, 1])[0], {}),
         "outer": "auto",
         "loss": "cross_entropy",

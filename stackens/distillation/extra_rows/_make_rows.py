@@ -13,6 +13,7 @@ from scipy import sparse
 from stackens._core._rows import as_features, is_frame, n_rows, take_rows
 from stackens.distillation.extra_rows._columns import write_table
 from stackens.distillation.extra_rows._join import join_rows
+from stackens.distillation.extra_rows._mixup import mixup
 from stackens.distillation.extra_rows._munge import munge
 from stackens.distillation.extra_rows._resample import resample
 from stackens.distillation.extra_rows._source_table import SourceTable, bounded_sample
@@ -21,7 +22,12 @@ from stackens.distillation.extra_rows._spunge import spunge
 __all__ = ["check_table", "make_rows"]
 
 ROUNDS = 8  # of making rows anew for those that turned out to be copies of others
-METHODS: dict[str, Callable[..., Any]] = {"munge": munge, "resample": resample, "spunge": spunge}
+METHODS: dict[str, Callable[..., Any]] = {
+    "mixup": mixup,
+    "munge": munge,
+    "resample": resample,
+    "spunge": spunge,
+}
 
 
 def make_rows(
@@ -42,10 +48,11 @@ def make_rows(
 
     Parameters
     ----------
-    method : {"munge", "resample", "spunge"}
-        "munge": exchange values between nearest neighbours. "resample": replace one cell by that
-        of a row that is like it in all others. "spunge": replace a tenth of the cells by those
-        of random rows, and add noise to numbers.
+    method : {"mixup", "munge", "resample", "spunge"}
+        "mixup": average two random rows, mostly near to one of them. "munge": exchange values
+        between nearest neighbours. "resample": replace one cell by that of a row that is like it
+        in all others. "spunge": replace a tenth of the cells by those of random rows, and add
+        noise to numbers.
     X : DataFrame (pandas or polars) or array-like of shape (n_samples, n_features)
         Real rows. They are not changed.
     n_new : int
@@ -53,9 +60,9 @@ def make_rows(
     random_state : int, Generator or None, default=None
         Seed of the draws.
     **settings
-        For "munge" ``p=0.5`` (probability of exchanging a column) and ``s=1.0`` (divides the
-        deviation of the draws); for "spunge" ``fraction=0.1`` and ``noise=0.1``; for "resample"
-        ``n_neighbors=10``.
+        For "mixup" ``alpha=0.4`` (shares are drawn from Beta(alpha, alpha)); for "munge" ``p=0.5``
+        (probability of exchanging a column) and ``s=1.0`` (divides the deviation of the draws);
+        for "spunge" ``fraction=0.1`` and ``noise=0.1``; for "resample" ``n_neighbors=10``.
 
     Returns
     -------

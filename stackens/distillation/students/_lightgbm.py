@@ -91,12 +91,14 @@ class LightGBMStudent(Student):
         # A fixed number of trees reaches less than it could at a low rate where there are many
         # rows to learn from, such as those that a teacher labels. On few rows of many classes
         # small leaves learn single rows by heart.
-        found = []
-        if self.learning_rate < _HIGH_RATE:
-            found.append(replace(self, learning_rate=_HIGH_RATE))
-        if self.min_child_samples < _LARGE_LEAF:
-            found.append(replace(self, min_child_samples=_LARGE_LEAF))
-        return found
+        rates = dict.fromkeys([self.learning_rate, max(self.learning_rate, _HIGH_RATE)])
+        leaves = dict.fromkeys([self.min_child_samples, max(self.min_child_samples, _LARGE_LEAF)])
+        found = [
+            replace(self, learning_rate=rate, min_child_samples=leaf)
+            for leaf in leaves
+            for rate in rates
+        ]
+        return found[1:]
 
     @classmethod
     def sweep(cls, task: Task, n_samples: int) -> list[Self]:

@@ -43,7 +43,9 @@ def test_rows_are_new_but_alike(method):
     new = make_rows(method, X, 6000, random_state=0)
     assert 5900 < len(new) <= 6000
     assert new["x"].mean() == pytest.approx(X["x"].mean(), abs=0.05)
-    assert new["x"].std() == pytest.approx(X["x"].std(), rel=0.1)
+    # a mean of two rows deviates less: with shares of Beta(0.4, 0.4) by a factor of 0.88
+    expected = 0.88 if method == "mixup" else 1.0
+    assert new["x"].std() == pytest.approx(expected * X["x"].std(), rel=0.1)
     # rows that keep their level are copies more often, and copies are left out
     assert (new["k"] == "a").mean() == pytest.approx((X["k"] == "a").mean(), abs=0.05)
 

@@ -180,10 +180,12 @@ def test_quantiles_cover_what_they_say(soft_weight):
 # ---------------------------------------------------------------- sizes and settings
 
 
-def test_variants_change_one_setting_and_say_it():
+def test_variants_change_settings_and_say_it():
     usual = LightGBMStudent(n_trees=50)
-    labels = [variant.label for variant in usual.variants()]
-    assert labels == ["lightgbm 50x31 rate 0.25", "lightgbm 50x31 leaf 100"]
+    labels = [variant.label.removeprefix("lightgbm 50x31 ") for variant in usual.variants()]
+    assert labels == ["rate 0.25", "leaf 100", "rate 0.25 leaf 100"]
+    quick = LightGBMStudent(learning_rate=0.3).variants()
+    assert [variant.label for variant in quick] == ["lightgbm 100x31 rate 0.3 leaf 100"]
     assert LightGBMStudent(learning_rate=0.3, min_child_samples=200).variants() == []
 
 
