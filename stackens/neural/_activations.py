@@ -1,4 +1,4 @@
-"""What the layers of a network give on data: moments of each channel, in the order of calls."""
+"""What the layers of a network get and give on data, in the order of calls."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from stackens.neural._batch_norm import BATCH_NORMS, ChannelMoments, uncompiled
 from stackens.neural._batches import call_with_batch
 from stackens.neural._modules import evaluating, unwrapped
 
-__all__ = ["TRANSPOSED", "Activations", "layers_of", "stop", "watch"]
+__all__ = ["TRANSPOSED", "Activations", "layers_of", "reached", "stop", "watch"]
 
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 # Not by class: a subclass with a forward of its own need not be linear in its weight.
@@ -125,3 +126,25 @@ def watch(
         for handle in hooks:
             handle.remove()
     return seen
+
+
+def reached(
+    module: nn.Module, part: nn.Module, batch: Any
+) -> tuple[tuple[Any, ...], dict[str, Any], torch.Tensor] | None:
+    """Return what a part is called with for a batch, by place and by name, and what it gives.
+
+    None if no call reaches it. What lies behind the part is not run.
+    """
+    found: list[tuple[tuple[Any, ...], dict[str, Any], torch.Tensor]] = []
+
+    def note(part: Any, inputs: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:
+        found.append((inputs, named, output))
+        raise _Measured
+
+    handle = part.register_forward_hook(note, with_kwargs=True)
+    try:
+        with evaluating(module), uncompiled(module), suppress(_Measured):
+            call_with_batch(module, batch)
+    finally:
+        handle.remove()
+    return found[0] if found else None

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from stackens.neural._activations import layers_of, stop, watch  # noqa: E402
+from stackens.neural._activations import layers_of, reached, stop, watch  # noqa: E402
 
 nn = torch.nn
 
@@ -128,3 +128,19 @@ def test_modes_and_hooks_are_as_before_also_after_an_error():
         watch(net, layers_of(net), [rows(9, 3), rows(9, 4)])
     assert [part.training for part in net] == [True, False, True]
     assert not any(part._forward_hooks for part in net)
+
+
+def test_what_reaches_a_layer_and_nothing_behind_it():
+    net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(inplace=True), nn.Linear(3, 2)).train()
+    called = []
+    net[1].register_forward_hook(lambda *_: called.append("ReLU"))
+    X = rows(9, 3)
+    inputs, named, output = reached(net, net[0], X)
+    assert torch.equal(inputs[0], X)
+    assert named == {}
+    assert torch.equal(output, net[0](X))
+    assert not output.requires_grad
+    assert called == []
+    assert reached(net, nn.Linear(3, 3), X) is None
+    assert net.training
+    assert not any(part._forward_hooks for part in (net[0], net[2]))
