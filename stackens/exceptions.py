@@ -21,7 +21,18 @@ __all__ = [
 
 
 class BaseModelError(ValueError):
-    """A base model or a final estimator failed; the message says which, where and why."""
+    """A base model or a final estimator failed; the message says which, where and why.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.linear_model import Ridge
+    >>> try:
+    ...     se.cross_fit({"ridge": Ridge(alpha=-1)}, [[0.0], [1.0], [2.0]], [0.1, 1.2, 2.1], cv=3)
+    ... except se.exceptions.BaseModelError as error:
+    ...     print(error)
+    Base model 'ridge' (Ridge) failed in fold 1 of 3: ...
+    """
 
 
 class BaseModelTypeError(BaseModelError, TypeError):
@@ -29,7 +40,19 @@ class BaseModelTypeError(BaseModelError, TypeError):
 
 
 class ExportError(ValueError):
-    """A model cannot be exported exactly; the message says which part of it, and why."""
+    """A model cannot be exported exactly; the message says which part of it, and why.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.neighbors import KNeighborsRegressor
+    >>> knn = KNeighborsRegressor(1).fit([[0.0], [1.0]], [0.0, 1.0])
+    >>> try:
+    ...     se.export.to_numpy(knn, "knn.py")
+    ... except se.exceptions.ExportError as error:
+    ...     print(error)
+    The model KNeighborsRegressor of sklearn cannot be exported. Got ...
+    """
 
 
 class ExportMismatchError(ExportError):

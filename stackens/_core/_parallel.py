@@ -179,7 +179,8 @@ def run_jobs(
         OpenMP threads of each job. None: its share of the cores, or all of them for one job at
         a time.
     verbose : int, default=0
-        Above 0 shows a progress bar with the remaining time.
+        Above 0 shows a progress bar with the remaining time, and the label of the job that runs;
+        where several run at the same time, of the one that ended last.
     description : str, default=""
         Text in front of the progress bar.
 
@@ -193,18 +194,29 @@ def run_jobs(
     results: list[Any] = [None] * len(jobs)
     progress = tqdm(total=len(jobs), desc=description, disable=not verbose, unit="fit")
     with progress as bar, single_threaded_blas:
-        for index, result in _completed(jobs, order, n_jobs, workers, threads):
+
+        def show(index: int) -> None:
+            bar.set_postfix_str(jobs[index].label, refresh=workers == 1)
+
+        for index, result in _completed(jobs, order, n_jobs, workers, threads, show):
             results[index] = result
-            bar.set_postfix_str(jobs[index].label, refresh=False)
+            if workers > 1:
+                show(index)
             bar.update()
     return results
 
 
 def _completed(
-    jobs: Sequence[Job], order: list[int], n_jobs: int | None, workers: int, threads: int | None
+    jobs: Sequence[Job],
+    order: list[int],
+    n_jobs: int | None,
+    workers: int,
+    threads: int | None,
+    begins: Callable[[int], None],
 ) -> Iterator[tuple[int, Any]]:
     if workers == 1:
         for index in order:
+            begins(index)
             with nullcontext() if threads is None else limited_threads("openmp", threads):
                 result = jobs[index].run(*jobs[index].args)
             yield index, result

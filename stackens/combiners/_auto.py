@@ -12,7 +12,13 @@ from sklearn.base import clone
 
 from stackens._core._losses import normalised_weights, output_scales, row_losses
 from stackens._core._rows import take_rows
-from stackens.combiners._base import Combiner, count_weights, fitting_rows, readable_rows
+from stackens.combiners._base import (
+    Combiner,
+    count_weights,
+    fitting_rows,
+    readable_rows,
+    require_fitted,
+)
 from stackens.combiners._cross_fitted import Splits, place_rows, table_splits
 from stackens.combiners._greedy import GreedySelection
 from stackens.combiners._greedy_metrics import plain_metric
@@ -158,6 +164,7 @@ class AutoCombiner(Combiner):
         return self._choose(candidates, self._trials(candidates, rows, splits), rows)
 
     def combine(self, table: PredictionTable) -> np.ndarray:
+        require_fitted(self)
         return self.best_combiner_.combine(table)
 
     def fit_cross_fitted(self, out_of_fold: OutOfFoldTable) -> np.ndarray:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 
 from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 
@@ -18,14 +19,17 @@ __all__ = [
     "count_weights",
     "fitting_rows",
     "readable_rows",
+    "require_fitted",
     "require_names",
     "require_probabilities",
+    "require_table",
     "weighted_mean",
     "weightless",
 ]
 
 # Above this many outputs a weighted mean is no longer written as one matrix product.
 _MATRIX_PRODUCT_OUTPUTS = 16
+_BLOCK_ELEMENTS = 1 << 18
 
 
 class Combiner(BaseEstimator, ABC):
@@ -40,6 +44,24 @@ class Combiner(BaseEstimator, ABC):
         Whether a table of one model is returned as it is (a class attribute).
     ignores_duplicates : bool
         Whether the combination stays the same when a model is copied (a class attribute).
+
+    Examples
+    --------
+    A combiner of one's own, which then serves as ``weighting`` of a blend or in ``compare``:
+
+    >>> import numpy as np
+    >>> import stackens as se
+    >>> class Median(se.combiners.Combiner):
+    ...     def fit(self, out_of_fold):
+    ...         self.names_ = out_of_fold.names
+    ...         return self
+    ...
+    ...     def combine(self, table):
+    ...         return np.median(table.values, axis=1)
+    >>> kept = {"a": [1.0, 2.0], "b": [1.1, 2.2], "c": [9.0, 2.1]}
+    >>> table = se.OutOfFoldTable.from_predictions(kept, [1.0, 2.0], classification=False)
+    >>> Median().fit(table).combine(table).ravel()
+    array([1.1, 2.1])
     """
 
     identity_on_one_model: ClassVar[bool] = False
@@ -105,6 +127,7 @@ def fitting_rows(out_of_fold: OutOfFoldTable, combiner: str) -> OutOfFoldTable:
     A row of weight zero is left out altogether, so that it counts as absent for every
     combiner.
     """
+    require_table(out_of_fold, OutOfFoldTable, combiner)
     rows = out_of_fold.covered_rows()
     if rows.n_models == 0:
         raise ValueError(
@@ -168,10 +191,15 @@ def weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     -------
     ndarray of shape (n_samples, n_outputs)
     """
-    used = np.flatnonzero(weights)
-    if len(used) < len(weights):
-        values, weights = values[:, used], weights[used]
     n, n_models, n_outputs = values.shape
+    used = np.flatnonzero(weights)
+    if len(used) < n_models:
+        combined = np.empty((n, n_outputs))
+        step = max(1, _BLOCK_ELEMENTS // (n_models * n_outputs))
+        for start in range(0, n, step):  # blocks, so that what is left out costs no memory
+            rows = slice(start, start + step)
+            combined[rows] = weighted_mean(values[rows].take(used, axis=1), weights[used])
+        return combined
     if n_models == 0:
         return np.zeros((n, n_outputs))
     if n_models == 1:
@@ -191,8 +219,29 @@ def weightless(combiner: Combiner, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, weight in zip(names, weights, strict=True) if weight == 0)
 
 
+def require_table(table: Any, kind: type[PredictionTable], combiner: str) -> None:
+    """Refuse features, arrays and frames in place of a table."""
+    if not isinstance(table, kind):
+        raise TypeError(
+            f"{combiner} reads tables of predictions ({kind.__name__}). Got "
+            f"{type(table).__name__}. Take the one of stackens.cross_fit, or make one of "
+            "predictions that exist: OutOfFoldTable.from_predictions, and its with_predictions."
+        )
+
+
+def require_fitted(combiner: Combiner) -> None:
+    """Refuse to combine before a fit, which sets attributes that end in an underscore."""
+    if not any(name.endswith("_") and not name.startswith("_") for name in vars(combiner)):
+        raise NotFittedError(
+            f"This {type(combiner).__name__} instance is not fitted yet, and was asked to combine. "
+            "Call 'fit' with an OutOfFoldTable before."
+        )
+
+
 def require_names(combiner: Combiner, table: PredictionTable) -> None:
     """Refuse a table whose models are not those the combiner was fitted on."""
+    require_table(table, PredictionTable, type(combiner).__name__)
+    require_fitted(combiner)
     names = getattr(combiner, "names_", None)
     if names is not None and names != table.names:
         raise ValueError(
@@ -203,6 +252,7 @@ def require_names(combiner: Combiner, table: PredictionTable) -> None:
 
 def require_probabilities(table: PredictionTable, combiner: str) -> None:
     """Refuse a classification table that holds margins instead of probabilities."""
+    require_table(table, PredictionTable, combiner)
     if not table.task.is_classification or table.is_probability:
         return
     bad = [

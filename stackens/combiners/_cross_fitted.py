@@ -34,6 +34,19 @@ def cross_fitted_predictions(combiner: Combiner, out_of_fold: OutOfFoldTable) ->
     ndarray of shape (n_samples, n_outputs)
         NaN for rows that no split holds out with something to learn from. Repeated
         predictions of a row are averaged.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> models = {"nb": GaussianNB(), "knn": KNeighborsClassifier()}
+    >>> table = se.cross_fit(models, X, y).out_of_fold
+    >>> simplex = se.combiners.SimplexWeights()
+    >>> se.combiners.cross_fitted_predictions(simplex, table).shape
+    (178, 3)
     """
     if hasattr(combiner, "fit_cross_fitted"):
         return clone(combiner).fit_cross_fitted(out_of_fold)

@@ -24,7 +24,7 @@ from stackens.out_of_fold import OutOfFoldTable, reads_rows
 __all__ = ["GreedyPath", "GreedySelection", "greedy_selection"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GreedyPath:
     """What greedy selection did.
 
@@ -38,6 +38,17 @@ class GreedyPath:
         Steps of the best prefix.
     n_models : int
         Number of models there were to choose from.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> kept = {"good": [0.2, 0.4, 0.6, 0.9], "other": [0.1, 0.3, 0.9, 0.4]}
+    >>> table = se.OutOfFoldTable.from_predictions(kept, [0, 0, 1, 1])
+    >>> path = se.combiners.greedy_selection(table.values, table.y, table.task, max_models=3)
+    >>> path.members, path.counts
+    (array([0, 1, 0]), array([2, 1]))
+    >>> path.scores.round(3)
+    array([-0.338, -0.328, -0.326])
     """
 
     members: np.ndarray

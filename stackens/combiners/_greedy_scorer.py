@@ -14,6 +14,7 @@ from stackens.out_of_fold import (
     OutOfFoldTable,
     Response,
     call_scorer,
+    scorer_advice,
     scorer_failure,
 )
 
@@ -37,8 +38,7 @@ def checked_scorer(scoring: Any, owner: str) -> Any:
         problem = error
     raise ValueError(
         f"The 'scoring' parameter of {owner} must be the name of a scikit-learn scorer, a "
-        f"callable scorer(estimator, X, y) or None. Got {scoring!r}. "
-        "sklearn.metrics.get_scorer_names() lists the names."
+        f"callable scorer(estimator, X, y) or None. Got {scoring!r}. {scorer_advice(scoring)}"
     ) from problem
 
 

@@ -24,7 +24,7 @@ from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 
 __all__ = ["NonNegativeLeastSquares", "RidgeLeaveOneOut", "ridge_leave_one_out"]
 
-_BLOCK_ELEMENTS = 1 << 20
+_BLOCK_ELEMENTS = 1 << 17
 
 
 def _indicators(target: np.ndarray, task: Task) -> np.ndarray:
@@ -140,26 +140,36 @@ def ridge_leave_one_out(
     """
     total = weights.sum()
     centre, level = weights @ features / total, weights @ targets / total
-    rotated = (features - centre) * np.sqrt(weights)[:, None]
-    eigenvalues, vectors = eigh(rotated.T @ rotated)
+    (n, n_features), n_targets, n_alphas = features.shape, targets.shape[1], len(alphas)
+    # In blocks that stay in cache: neither centred nor rotated features are ever held as a whole.
+    step = max(1, _BLOCK_ELEMENTS // max(n_features, n_alphas * n_targets))
+    blocks = [slice(start, start + step) for start in range(0, n, step)]
+    covariance, moments = np.zeros((n_features, n_features)), np.zeros((n_features, n_targets))
+    for rows in blocks:
+        centred, root = features[rows] - centre, np.sqrt(weights[rows])[:, None]
+        centred *= root
+        covariance += centred.T @ centred
+        moments += centred.T @ ((targets[rows] - level) * root)
+    eigenvalues, vectors = eigh(covariance)
     eigenvalues = np.maximum(eigenvalues, 0.0)
     level_of_scale = eigenvalues.mean()
     penalties = alphas * (level_of_scale if level_of_scale > 1e-200 else 1.0)
-    rotated = (features - centre) @ vectors
-    cross = rotated.T @ ((targets - level) * weights[:, None])
+    cross = vectors.T @ moments
     shrink = 1.0 / (eigenvalues + penalties[:, None])
-    n_alphas, n_targets = len(alphas), targets.shape[1]
-    paths = (shrink.T[:, :, None] * cross[:, None, :]).reshape(len(cross), -1)
-    left_out = np.minimum(weights, 1.0)[:, None]
-    errors = np.zeros((n_alphas, n_targets))
-    step = max(1, _BLOCK_ELEMENTS // max(features.shape[1], paths.shape[1]))
-    for start in range(0, len(features), step):
-        rows = slice(start, start + step)
-        leverage = (rotated[rows] ** 2 @ shrink.T + 1.0 / total) * left_out[rows]
-        fitted = (rotated[rows] @ paths).reshape(-1, n_alphas, n_targets)
-        residual = (targets[rows] - level)[:, None, :] - fitted
-        residual /= np.maximum(1.0 - leverage, 1e-12)[:, :, None]
-        errors += np.einsum("i,iat->at", weights[rows] / total, residual**2)
+    paths = (shrink.T[:, :, None] * cross[:, None, :]).reshape(n_features, -1)
+    errors = np.zeros(n_alphas * n_targets)
+    for rows in blocks:
+        rotated = (features[rows] - centre) @ vectors
+        fitted = (rotated @ paths).reshape(-1, n_alphas, n_targets)
+        leverage = np.square(rotated, out=rotated) @ shrink.T
+        leverage += 1.0 / total
+        leverage *= np.minimum(weights[rows], 1.0)[:, None]
+        kept = np.maximum(np.subtract(1.0, leverage, out=leverage), 1e-12, out=leverage)
+        residual = np.subtract((targets[rows] - level)[:, None, :], fitted, out=fitted)
+        residual /= kept[:, :, None]
+        squares = np.square(residual, out=residual).reshape(len(residual), -1)
+        errors += (weights[rows] / total) @ squares
+    errors = errors.reshape(n_alphas, n_targets)
     least = errors.min(axis=0)
     relative = (errors / np.where(least > 0, least, 1.0)).sum(axis=1)
     # Ties go to the larger penalty, so the grid is read from its end.

@@ -11,16 +11,23 @@ from scipy.special import expit
 
 from stackens._core._losses import softmax
 from stackens._core._parallel import single_threaded_blas
-from stackens.combiners._base import Combiner, count_weights, fitting_rows, require_names
+from stackens.combiners._base import (
+    Combiner,
+    count_weights,
+    fitting_rows,
+    require_names,
+    require_table,
+)
 from stackens.combiners._log_linear import (
     BinaryProblem,
     LogLinearProblem,
     log_linear_scores,
+    row_blocks,
     solve_log_linear,
 )
 from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 
-__all__ = ["LogLinearPool", "LogisticOnLogits", "is_probability"]
+__all__ = ["LogLinearPool", "LogisticOnLogits", "is_probability", "with_probabilities"]
 
 # Probabilities are kept between this and one minus this before a logarithm is taken. Smaller
 # floors let a few over-confident rows of forests and neighbours decide the weights.
@@ -44,6 +51,7 @@ class _LogLinear(Combiner):
 
     def fit(self, out_of_fold: OutOfFoldTable) -> Any:
         name = type(self).__name__
+        require_table(out_of_fold, OutOfFoldTable, name)
         if not out_of_fold.task.is_classification:
             raise ValueError(
                 f"{name} combines classifiers. Got a regression table. Use RidgeLeaveOneOut."
@@ -55,10 +63,10 @@ class _LogLinear(Combiner):
         weights = count_weights(rows)
         target = rows.target
         coefs, intercepts = [], []
-        for features, label in self._problems(rows):
-            codes = target if label is None else target[:, label].astype(np.intp)
+        parts = _problems(self._features(rows, slice(None)), rows.task.kind)
+        for features, codes in zip(parts, target.reshape(len(target), -1).T, strict=True):
             kind = BinaryProblem if features.ndim == 2 else LogLinearProblem
-            problem = kind(features, codes, weights, self._prior(rows), penalty)
+            problem = kind(features, codes.astype(np.intp), weights, self._prior(rows), penalty)
             with single_threaded_blas:
                 coef, intercept = solve_log_linear(problem, nonnegative=self._nonnegative)
             coefs.append(coef)
@@ -70,17 +78,22 @@ class _LogLinear(Combiner):
     def combine(self, table: PredictionTable) -> np.ndarray:
         require_names(self, table)
         self._check_table(table)
-        columns = []
-        for (features, _), coef, intercept in zip(
-            self._problems(table), self._coefs, self._intercepts, strict=True
-        ):
-            scores = log_linear_scores(features, coef, intercept)
-            if scores.ndim == 2:
-                return softmax(scores)
-            columns.append(expit(scores))
-        if table.task.kind == "binary":
-            columns.insert(0, expit(-scores))
-        return np.stack(columns, axis=1)
+        answers = np.empty((table.n_samples, table.n_outputs))
+        for rows in row_blocks(table.n_samples, table.n_models * table.n_outputs):
+            parts = _problems(self._features(table, rows), table.task.kind)
+            scores = [
+                log_linear_scores(features, coef, intercept)
+                for features, coef, intercept in zip(
+                    parts, self._coefs, self._intercepts, strict=True
+                )
+            ]
+            if table.task.kind == "multiclass":
+                answers[rows] = softmax(scores[0])
+            else:
+                answers[rows, -len(scores) :] = expit(np.stack(scores, axis=1))
+                if table.task.kind == "binary":
+                    answers[rows, 0] = expit(-scores[0])
+        return answers
 
     @abstractmethod
     def _store(
@@ -98,24 +111,57 @@ class _LogLinear(Combiner):
     def _check_table(self, table: PredictionTable) -> None:
         """Refuse tables that this combiner cannot read."""
 
-    def _problems(self, table: PredictionTable) -> list[tuple[np.ndarray, int | None]]:
-        """Return the features of every problem to solve, with the label it is about.
+    def _n_features(self, table: PredictionTable) -> int:
+        return table.n_models
 
-        Shape (n_samples, n_models, n_classes) for a multiclass task, otherwise log-odds of
-        shape (n_samples, n_models).
+    def _features(self, table: PredictionTable, rows: slice) -> np.ndarray:
+        """Return what the scores of these rows are linear in.
+
+        Shape (n_outputs, n_rows, n_features), with one output for a binary task. They are made
+        block by block, so that hardly more memory is taken than for the result.
         """
-        columns = [
-            _model_features(table, model, self.centre_[model], self.scale_[model])
-            for model in range(table.n_models)
-        ]
-        features = np.stack(columns, axis=1)
-        if table.task.kind == "multiclass":
-            return [(features, None)]
+        n_outputs = 1 if table.task.kind == "binary" else table.n_outputs
+        values = table.values[rows]
+        features = np.empty((n_outputs, len(values), self._n_features(table)))
+        for block in row_blocks(len(values), table.n_models * table.n_outputs):
+            self._fill(table, values[block].transpose(2, 0, 1), features[:, block])
+        return features
+
+    def _fill(self, table: PredictionTable, values: np.ndarray, features: np.ndarray) -> None:
+        """Write log-odds (binary, multilabel) or centred log-probabilities of the models.
+
+        ``values`` have shape (n_outputs, n_rows, n_models). Margins and values are standardised.
+        """
+        pooled = with_probabilities(table)
+        if not isinstance(pooled, slice):
+            numbers = np.setdiff1d(np.arange(table.n_models), pooled)
+            standardised = values[-len(features) :, :, numbers] - self.centre_[numbers]
+            features[:, :, numbers] = standardised / self.scale_[numbers]
+        clipped = np.clip(values[:, :, pooled], LOGIT_FLOOR, 1.0 - LOGIT_FLOOR)
         if table.task.kind == "binary":
-            return [(features[:, :, 0], None)]
-        return [
-            (np.ascontiguousarray(features[:, :, label]), label) for label in range(table.n_outputs)
-        ]
+            odds = np.divide(clipped[1:], clipped[:1])
+        elif table.task.kind == "multilabel":
+            odds = clipped / (1.0 - clipped)
+        else:
+            odds = clipped
+        np.log(odds, out=odds)
+        if table.task.kind == "multiclass":
+            odds -= odds.mean(axis=0)
+        features[:, :, pooled] = odds
+
+
+def with_probabilities(table: PredictionTable) -> np.ndarray | slice:
+    """Return which models give probabilities, in a form that copies nothing where all do."""
+    found = np.flatnonzero([is_probability(kind) for kind in table.response])
+    return slice(None) if len(found) == table.n_models else found
+
+
+def _problems(features: np.ndarray, kind: str) -> list[np.ndarray]:
+    """Cut features of shape (n_outputs, n_rows, n_models) into those of every problem to solve.
+
+    Shape (n_rows, n_models, n_classes) for a multiclass task, otherwise (n_rows, n_models).
+    """
+    return [features.transpose(1, 2, 0)] if kind == "multiclass" else list(features)
 
 
 def is_probability(kind: str) -> bool:
@@ -135,27 +181,6 @@ def _standardisation(rows: OutOfFoldTable) -> tuple[np.ndarray, np.ndarray]:
         spread = np.average(((values - centre[model]) ** 2).mean(axis=1), weights=weights)
         scale[model] = np.sqrt(spread) if spread > 0 else 1.0
     return centre, scale
-
-
-def _model_features(table: PredictionTable, model: int, centre: float, scale: float) -> np.ndarray:
-    """Return log-odds (binary, multilabel) or centred log-probabilities of one model.
-
-    Shape (n_samples, n_outputs), or (n_samples, 1) for a binary task. Margins and values are
-    standardised instead.
-    """
-    values = table.values[:, model]
-    binary = table.task.kind == "binary"
-    if is_probability(table.response[model]):
-        clipped = np.clip(values, LOGIT_FLOOR, 1.0 - LOGIT_FLOOR)
-        if binary:
-            return np.log(clipped[:, 1:] / clipped[:, :1])
-        if table.task.kind == "multilabel":
-            return np.log(clipped / (1.0 - clipped))
-        logs = np.log(clipped)
-        return logs - logs.mean(axis=1, keepdims=True)
-    if binary:
-        values = values[:, 1:]
-    return (values - centre) / scale
 
 
 class LogisticOnLogits(_LogLinear):

@@ -14,6 +14,7 @@ from stackens.combiners._base import (
     fitting_rows,
     require_names,
     require_probabilities,
+    require_table,
 )
 from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 
@@ -240,14 +241,15 @@ class MajorityVote(Combiner):
         return table.task.is_classification and "value" not in table.response
 
     def fit(self, out_of_fold: OutOfFoldTable) -> MajorityVote:
+        require_table(out_of_fold, OutOfFoldTable, type(self).__name__)
         self._check(out_of_fold)
         self.weights_ = model_weights(self.weights, out_of_fold.names, type(self).__name__)
         self.names_ = out_of_fold.names
         return self
 
     def combine(self, table: PredictionTable) -> np.ndarray:
-        self._check(table)
         require_names(self, table)
+        self._check(table)
         shares = np.zeros((table.n_samples, table.n_outputs))
         rows = np.arange(table.n_samples)
         for model, weight in enumerate(self.weights_):

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 from stackens._core._rows import is_frame, n_rows
 from stackens._core._sklearn import safe_indexing
-from stackens.combiners._base import Combiner
+from stackens.combiners._base import Combiner, require_fitted, require_table
 from stackens.out_of_fold import (
     OutOfFoldTable,
     PredictionTable,
@@ -80,6 +80,7 @@ class MetaLearner(Combiner):
         BaseModelError
             If its fit fails; also a ``TypeError`` when the cause is one.
         """
+        require_table(out_of_fold, OutOfFoldTable, type(self).__name__)
         rows = out_of_fold.covered_rows()
         weights = (
             {}
@@ -104,6 +105,8 @@ class MetaLearner(Combiner):
 
     def combine(self, table: PredictionTable) -> np.ndarray:
         """Return the meta-learner's probabilities, margins or values."""
+        require_table(table, PredictionTable, type(self).__name__)
+        require_fitted(self)
         return respond(
             self.final_estimator_,
             meta_features(table, self.passthrough),

@@ -27,6 +27,7 @@ __all__ = [
 
 _WARM_UP = 5
 _WORKING_SET = 64
+_BLOCK_ELEMENTS = 1 << 18
 
 
 class SimplexWeights(WeightedCombiner):
@@ -116,6 +117,15 @@ def simplex_weights(
     -------
     weights : ndarray of shape (n_models,)
     gap : float
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> kept = {"high": [1.2, 2.2, 3.2], "low": [0.6, 1.6, 2.6]}
+    >>> table = se.OutOfFoldTable.from_predictions(kept, [1.0, 2.0, 3.0], classification=False)
+    >>> weights, gap = se.combiners.simplex_weights(table.values, table.target, table.task)
+    >>> weights.round(3)
+    array([0.667, 0.333])
     """
     row_weights = normalised_weights(sample_weight, len(values))
     if task.kind == "regression":
@@ -192,11 +202,17 @@ def _newton_point(
     if len(x) > _WORKING_SET:
         unused = np.flatnonzero((x <= 0) & (slope > 1))
         working = np.union1d(working, unused[np.argsort(-slope[unused])[:_WORKING_SET]])
-    used = probabilities[working] * (np.sqrt(weights) / mixture)
+    scale = np.sqrt(weights) / mixture
+    curvature = np.zeros((len(working), len(working)))
+    step = max(1, _BLOCK_ELEMENTS // len(working))
+    for start in range(0, len(scale), step):
+        terms = slice(start, start + step)
+        used = probabilities[working, terms] * scale[terms]
+        curvature += used @ used.T
     # The linear term is H x + slope - 1, and H x is the slope itself.
     linear = 2.0 * slope[working] - 1.0
     point = np.zeros_like(x)
-    point[working] = nonnegative_quadratic(used @ used.T, linear)
+    point[working] = nonnegative_quadratic(curvature, linear)
     return point
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stackens.combiners._logistic import LogLinearPool, is_probability
+from stackens.combiners._logistic import LogLinearPool, is_probability, with_probabilities
 from stackens.out_of_fold import OutOfFoldTable, PredictionTable
 
 __all__ = ["TwoScalePool"]
@@ -60,16 +60,14 @@ class TwoScalePool(LogLinearPool):
     def accepts(self, table: PredictionTable) -> bool:
         return super().accepts(table) and bool(self._with_probabilities(table))
 
-    def _problems(self, table: PredictionTable) -> list[tuple[np.ndarray, int | None]]:
-        bounded = SLOPE * (table.values[:, self._with_probabilities(table)] - 0.5)
-        problems = []
-        for features, label in super()._problems(table):
-            if label is not None:
-                added = bounded[:, :, label]
-            else:
-                added = bounded[:, :, 1] if features.ndim == 2 else bounded
-            problems.append((np.concatenate([features, added], axis=1), label))
-        return problems
+    def _n_features(self, table: PredictionTable) -> int:
+        return table.n_models + len(self._with_probabilities(table))
+
+    def _fill(self, table: PredictionTable, values: np.ndarray, features: np.ndarray) -> None:
+        super()._fill(table, values, features[:, :, : table.n_models])
+        bounded = features[:, :, table.n_models :]
+        np.subtract(values[-len(features) :, :, with_probabilities(table)], 0.5, out=bounded)
+        bounded *= SLOPE
 
     @staticmethod
     def _with_probabilities(table: PredictionTable) -> list[int]:

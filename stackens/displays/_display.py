@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -9,7 +10,7 @@ import pandas as pd
 
 from stackens._core._optional import require
 
-__all__ = ["Display", "decorate", "limit_log_axis"]
+__all__ = ["Display", "decorate", "limit_log_axis", "new_figure"]
 
 _FEW_DECADES = 2.0  # with room for numbers between
 
@@ -32,6 +33,10 @@ class Display:
         self.lower_is_better = lower_is_better
         self.title = title
 
+    def __repr__(self) -> str:
+        drawn = "figure_.savefig(path) writes it" if hasattr(self, "figure_") else "plot() draws it"
+        return f"<{type(self).__name__} of {len(self._frame)} rows: {drawn}>"
+
     def frame(self) -> pd.DataFrame:
         """Return what is drawn."""
         return self._frame.copy()
@@ -46,12 +51,31 @@ class Display:
             ax.yaxis.set_inverted(True)
 
     def _repr_png_(self) -> bytes | None:
-        """Show the picture in a notebook without touching pyplot."""
-        if not hasattr(self, "figure_"):
+        """Show the picture in a notebook, unless pyplot shows it at the end of the cell."""
+        if not hasattr(self, "figure_") or _is_shown_by_pyplot(self.figure_):
             return None
         file = BytesIO()
         self.figure_.savefig(file, format="png", dpi=110)
         return file.getvalue()
+
+
+def new_figure(width: float, height: float) -> Any:
+    """Return a figure of this size in inches, known to pyplot where that is imported already.
+
+    So ``plt.show()`` and ``plt.savefig(path)`` find it in a script that has pyplot, and a script
+    that has not needs no window system.
+    """
+    figure = require("matplotlib.figure", extra="plot", purpose="plot()").Figure
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    make = figure if pyplot is None else pyplot.figure
+    return make(figsize=(width, height), layout="constrained")
+
+
+def _is_shown_by_pyplot(figure: Any) -> bool:
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is None or "inline" not in pyplot.get_backend():
+        return False
+    return bool(pyplot.fignum_exists(getattr(figure, "number", -1)))
 
 
 def decorate(ax: Any, title: str) -> None:

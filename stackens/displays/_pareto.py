@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from stackens._core._optional import require
-from stackens.displays._display import Display, decorate, limit_log_axis
+from stackens.displays._display import Display, decorate, limit_log_axis, new_figure
 from stackens.displays._placing import limits, name_beside, too_far
 
 __all__ = ["ParetoDisplay"]
@@ -127,10 +127,8 @@ class ParetoDisplay(Display):
         """
         own_figure = axes is None
         if own_figure:
-            figure = require("matplotlib.figure", extra="plot", purpose="plot()")
             width, height = _PANEL
-            size = (width * len(self.costs), height)
-            axes = figure.Figure(figsize=size, layout="constrained").subplots(1, len(self.costs))
+            axes = new_figure(width * len(self.costs), height).subplots(1, len(self.costs))
         self.axes_ = tuple(np.ravel(axes))
         if len(self.axes_) != len(self.costs):
             raise ValueError(

@@ -7,8 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from stackens._core._optional import require
-from stackens.displays._display import Display, decorate, limit_log_axis
+from stackens.displays._display import Display, decorate, limit_log_axis, new_figure
 from stackens.displays._placing import limits, name_beside, too_far
 
 __all__ = ["ScoreLatencyDisplay"]
@@ -73,9 +72,7 @@ class ScoreLatencyDisplay(Display):
         """
         shown = self._frame.dropna(subset=["score", "batch_us_per_row"])
         if ax is None:
-            figure = require("matplotlib.figure", extra="plot", purpose="report.plot()")
-            height = max(5.5, 1.5 + 0.17 * len(shown))  # inches
-            ax = figure.Figure(figsize=(9.0, height), layout="constrained").add_subplot()
+            ax = new_figure(9.0, max(5.5, 1.5 + 0.17 * len(shown))).add_subplot()
         self.ax_, self.figure_ = ax, ax.figure
         self._score_against_cost(ax, "time to predict a row in a batch", "one standard error ")
         decorate(ax, self.title)

@@ -7,8 +7,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from stackens._core._optional import require
-from stackens.displays._display import Display, decorate
+from stackens.displays._display import Display, decorate, new_figure
 
 __all__ = ["WeightCurvesDisplay"]
 
@@ -74,8 +73,7 @@ class WeightCurvesDisplay(Display):
             With ``ax_`` and ``figure_``; ``figure_.savefig(path)`` writes a file.
         """
         if ax is None:
-            figure = require("matplotlib.figure", extra="plot", purpose="plot()")
-            ax = figure.Figure(figsize=(7.5, 4.5), layout="constrained").add_subplot()
+            ax = new_figure(7.5, 4.5).add_subplot()
         self.ax_, self.figure_ = ax, ax.figure
         colours = iter(_COLOURS * len(self._frame))
         for (series, kind), part in self._frame.groupby(["series", "kind"], sort=False):
@@ -96,7 +94,7 @@ class WeightCurvesDisplay(Display):
                     x, score - band, score + band, color=colour, alpha=0.12, linewidth=0, zorder=3
                 )
         better = "lower" if self.lower_is_better else "higher"
-        errors = "" if self._frame["se"].isna().all() else " ± two standard errors"
+        errors = " ± two standard errors" if (self._frame["se"] > 0).any() else ""
         ax.set_ylabel(f"{self.score_name}{errors} ({better} is better)")
         ax.set_xlabel(self.x_label)
         if pd.api.types.is_integer_dtype(self._frame["x"]):

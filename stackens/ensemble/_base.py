@@ -227,7 +227,8 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         if not isinstance(cross_fit, CrossFit):
             raise TypeError(
                 "fit_from takes the result of stackens.cross_fit. Got "
-                f"{type(cross_fit).__name__}. For features and target use fit."
+                f"{type(cross_fit).__name__}. For features and target use fit, for a table of "
+                "predictions stackens.combiners.combiner_for('simplex').fit(table)."
             )
         learns = not isinstance(self._make_combiner(None), _WITHOUT_LEARNING)
         if learns and cross_fit.out_of_fold.n_samples == 0:
@@ -278,9 +279,10 @@ class OutOfFoldEnsemble(MetaEstimatorMixin, TransformerMixin, NamedEstimators, A
         """Weights of the models, shape (n_models,), where the combiner has them."""
         combiner = self.combiner_
         if not hasattr(combiner, "weights_"):
+            used = getattr(combiner, "best_combiner_", combiner)
             raise AttributeError(
                 f"This {type(self).__name__} has no weights_: they exist where each model has one "
-                f"weight. Got the combiner {combiner!r:.200}. Choose weights such as 'simplex'."
+                f"weight. Got the combiner {used!r:.200}. Choose weights such as 'simplex'."
             )
         return combiner.weights_
 

@@ -36,6 +36,12 @@ class Cost:
         Bytes of the exported file, or of the pickle; NaN when it cannot be pickled.
     exported : bool, default=False
         Whether these are the costs of an exported file.
+
+    Examples
+    --------
+    >>> from stackens.evaluation import Cost
+    >>> Cost(1.0, 20.0, 5_000.0) + Cost(0.5, 10.0, 1_000.0)
+    Cost(batch_us_per_row=1.5, one_row_us=30.0, n_bytes=6000.0, exported=False)
     """
 
     batch_us_per_row: float

@@ -13,7 +13,7 @@ from sklearn.metrics import get_scorer
 
 from stackens._core._losses import row_losses
 from stackens._core._task import Task
-from stackens.out_of_fold import call_scorer, reads_rows, scorer_failure
+from stackens.out_of_fold import call_scorer, reads_rows, scorer_advice, scorer_failure
 
 __all__ = [
     "Answers",
@@ -121,7 +121,7 @@ def resolve_scoring(scoring: Any, task: Task, responses: dict[str, str]) -> Scor
         raise ValueError(
             "The 'scoring' parameter must be the name of a scikit-learn scorer, a "
             f"callable scorer(estimator, X, y) or None. Got {scoring!r} instead. "
-            "sklearn.metrics.get_scorer_names() lists the names."
+            f"{scorer_advice(scoring)}"
         ) from error
 
 

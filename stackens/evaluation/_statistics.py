@@ -63,6 +63,25 @@ class Evaluation:
         Scores on resampled rows, the same rows for all strategies.
     reasons : dict of str -> str
         Why a strategy has no score.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens._core._task import infer_task
+    >>> from stackens.evaluation import Answers, HeldOut, evaluate, resolve_scoring
+    >>> task, y = infer_task(["no", "no", "yes", "yes"])
+    >>> good = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.1, 0.9]])
+    >>> answers = {
+    ...     "good": Answers(good, "predict_proba"),
+    ...     "poor": Answers(np.full((4, 2), 0.5), "predict_proba"),
+    ... }
+    >>> part = HeldOut(np.arange(4), y, None, answers)
+    >>> scoring = resolve_scoring("neg_log_loss", task, {})
+    >>> found = evaluate([part], ["good", "poor"], scoring, task)
+    >>> found.scores.round(2).to_dict()
+    {'good': -0.2, 'poor': -0.69}
+    >>> found.standard_errors.round(2).to_dict()
+    {'good': 0.05, 'poor': 0.0}
     """
 
     scores: pd.Series

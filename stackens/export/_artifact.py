@@ -89,7 +89,7 @@ class ExportReport:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Artifact:
     """An exported model.
 
@@ -113,12 +113,20 @@ class Artifact:
     >>> artifact = se.export.to_numpy(model, os.path.join(tempfile.mkdtemp(), "line.py"))
     >>> artifact.path.name, artifact.manifest.target, artifact.predict([2.0])
     ('line.py', 'numpy', np.float64(5.0))
+    >>> artifact
+    <Artifact line.py: LinearRegression as numpy: ... kB, largest difference 0>
     """
 
     path: Path
     report: ExportReport
-    manifest: Manifest = field(repr=False)
+    manifest: Manifest
     extension: Path | None = None
+
+    def __repr__(self) -> str:
+        said = str(self.report).splitlines()[0]
+        if self.report.check is not None:
+            said += f", largest difference {self.report.max_difference:.3g}"
+        return f"<Artifact {self.path.name}: {said}>"
 
     def __getstate__(self) -> dict[str, Any]:
         # What is opened stays behind, and is opened again from the file.

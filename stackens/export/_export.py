@@ -211,6 +211,16 @@ def to_c(
         If a part of the model cannot be written exactly, or there is no C compiler.
     ExportMismatchError
         If the file answers other than the model; it is not kept.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import stackens as se
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> tree = DecisionTreeRegressor().fit([[0.0], [1.0]], [2.0, 5.0])
+    >>> path = os.path.join(tempfile.mkdtemp(), "tree.c")
+    >>> se.export.to_c(tree, path, verify=False)  # needs no compiler
+    <Artifact tree.c: DecisionTreeRegressor as c: ... kB, not checked against its source>
     """
     from stackens.export.c import compile_extension, write_c
 

@@ -28,7 +28,8 @@ def repeatable_batches(data: Any) -> Iterable[Any]:
     """
     if isinstance(data, torch.Tensor | np.ndarray | tuple | Mapping):
         return [data]
-    if not isinstance(data, Iterable) or hasattr(data, "to_numpy"):  # a DataFrame iterates names
+    # a DataFrame iterates names, a text letters
+    if not isinstance(data, Iterable) or hasattr(data, "to_numpy") or isinstance(data, str):
         raise TypeError(
             "The data must be a batch (tensor, array, tuple or dict) or an iterable of batches. "
             f"Got {type(data).__name__}. Pass a DataLoader or a list, or the array of a table."

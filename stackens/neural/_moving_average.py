@@ -57,6 +57,10 @@ class MovingAverage(ABC):
         masters = {name: master for name, master in masters.items() if not master.isinf().any()}
         self._averaged, self._masters = list(masters), list(masters.values())
 
+    def __repr__(self) -> str:
+        of = type(unwrapped(self._module)).__name__
+        return f"<{type(self).__name__} of a {of} after {self.n_updates} updates>"
+
     @abstractmethod
     def _merge(self, newest: Sequence[torch.Tensor]) -> None:
         """Let the newest tensors, in the precision of the masters, enter the average."""

@@ -7,7 +7,7 @@ import operator
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ __all__ = ["Checkpoint", "CheckpointRecorder"]
 _FORMATS = ("safetensors", "pt")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """The weights of one moment of a training.
 
@@ -34,11 +34,23 @@ class Checkpoint:
         The weights, when they are kept in memory.
     path : Path or None
         Where they are, when they are kept in files.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stackens.neural import CheckpointRecorder
+    >>> recorder = CheckpointRecorder(best=1)
+    >>> for epoch, score in enumerate([0.7, 0.9, 0.8]):
+    ...     recorder(torch.nn.Linear(2, 1), epoch, score)
+    >>> recorder.checkpoints
+    [Checkpoint(step=1, score=0.9, path=None)]
+    >>> sorted(recorder.checkpoints[0].state)
+    ['bias', 'weight']
     """
 
     step: int
     score: float | None = None
-    state: dict[str, Any] | None = None
+    state: dict[str, Any] | None = field(default=None, repr=False)
     path: Path | None = None
 
 
@@ -90,6 +102,8 @@ class CheckpointRecorder:
     ...     recorder(net, epoch)
     >>> [checkpoint.step for checkpoint in recorder.checkpoints]
     [3, 4]
+    >>> recorder
+    <CheckpointRecorder with 2 checkpoints, the newest of step 4>
     >>> sorted(recorder.states[-1])
     ['bias', 'weight']
     """
@@ -132,6 +146,10 @@ class CheckpointRecorder:
     def paths(self) -> list[Path]:
         """Files of the checkpoints, in training order."""
         return [c.path for c in self.checkpoints if c.path is not None]
+
+    def __repr__(self) -> str:
+        newest = f", the newest of step {self.checkpoints[-1].step}" if self.checkpoints else ""
+        return f"<CheckpointRecorder with {len(self.checkpoints)} checkpoints{newest}>"
 
     def __call__(self, model: Any, step: int, score: float | None = None) -> None:
         """Record the weights of now, and let go of those that are no longer kept.

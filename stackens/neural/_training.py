@@ -79,6 +79,19 @@ class Training:
         Loss of the validation rows after each epoch; empty without them.
     best_epoch : int
         Number, from 0, of the epoch whose weights the module has now.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from stackens.neural import Rows, squared_error, train
+    >>> x = torch.linspace(0, 1, 20)[:, None]
+    >>> net, order = torch.nn.Linear(1, 1), torch.Generator().manual_seed(0)
+    >>> rows = Rows(x, 2 * x)
+    >>> history = train(
+    ...     net, rows, squared_error, epochs=30, batch_size=5, learning_rate=0.1, generator=order
+    ... )
+    >>> len(history.losses), history.losses[-1] < history.losses[0]
+    (30, True)
     """
 
     losses: list[float] = field(default_factory=list)

@@ -17,6 +17,7 @@ from stackens.out_of_fold._recorded import (
     as_fitted_estimator,
     call_scorer,
     reads_rows,
+    scorer_advice,
     scorer_failure,
 )
 from stackens.out_of_fold._responses import choose_response, estimator_type, respond
@@ -51,6 +52,7 @@ __all__ = [
     "reads_rows",
     "respond",
     "route_fit",
+    "scorer_advice",
     "scorer_failure",
     "seeded_clone",
     "split_pairs",

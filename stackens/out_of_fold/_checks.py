@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from stackens._core._sklearn import check_sample_weight
 
-__all__ = ["check_fitted", "check_options", "checked_groups", "checked_weights"]
+__all__ = ["check_fitted", "check_names", "check_options", "checked_groups", "checked_weights"]
 
 _FINAL_FITS = ("auto", "bag", "refit")
 _STACK_METHODS = ("auto", "predict_proba", "decision_function", "predict")
@@ -132,3 +132,11 @@ def check_fitted(pairs: list[tuple[str, Any]]) -> None:
                 f"({type(model).__name__}), which is not. Call its fit on other rows, or choose "
                 "folds instead, such as cv=5."
             ) from error
+
+
+def check_names(names: Any) -> None:
+    """Refuse one text in place of several names: it would be read letter by letter."""
+    if isinstance(names, str):
+        raise TypeError(
+            f"Names of models must be a list. Got the text {names!r}. Put it into a list."
+        )

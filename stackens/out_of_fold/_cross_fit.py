@@ -8,7 +8,9 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 
+from stackens._core._html import html_of
 from stackens._core._parallel import Job, n_workers, run_jobs, thread_budget
 from stackens._core._rows import (
     as_features,
@@ -22,6 +24,7 @@ from stackens._core._warning import warn
 from stackens.exceptions import LeakageWarning
 from stackens.out_of_fold._checks import (
     check_fitted,
+    check_names,
     check_options,
     checked_groups,
     checked_weights,
@@ -67,6 +70,25 @@ class CrossFit:
         Models that were left out (``on_error="drop"``), and why.
     n_jobs : int or None
         Models that predict at the same time.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> models = {"bayes": GaussianNB(), "tree": DecisionTreeClassifier(random_state=0)}
+    >>> fitted = se.cross_fit(models, X, y)
+    >>> fitted
+    <CrossFit with <OutOfFoldTable of bayes, tree: multiclass, 150 rows, 5 folds>>
+    >>> fitted.frame()[["response", "final_fit"]]
+                response final_fit
+    model
+    bayes  predict_proba     refit
+    tree   predict_proba     refit
+    >>> fitted.predict(X[:3])
+    <PredictionTable of bayes, tree: multiclass, 3 rows>
     """
 
     out_of_fold: OutOfFoldTable
@@ -79,6 +101,27 @@ class CrossFit:
     def __repr__(self) -> str:
         left_out = f", left out: {list(self.failures)}" if self.failures else ""
         return f"<CrossFit with {self.out_of_fold!r}{left_out}>"
+
+    def _repr_html_(self) -> str:
+        return html_of(repr(self)[1:-1], self.frame())
+
+    def frame(self) -> pd.DataFrame:
+        """Return how each model was fitted.
+
+        Returns
+        -------
+        DataFrame
+            Index: names of the models. ``response``: what it answers with; ``final_fit``: how what
+            predicts new rows was made; ``fit_s``: seconds of all its fits, added up.
+        """
+        return pd.DataFrame(
+            {
+                "response": dict(zip(self.names, self.out_of_fold.response, strict=True)),
+                "final_fit": self.final_fit,
+                "fit_s": self.fit_seconds,
+            },
+            index=pd.Index(self.names, name="model"),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,6 +152,7 @@ class CrossFit:
         ValueError
             If the columns of a frame are not those of the training rows, in their order.
         """
+        check_names(skip)
         X = as_features(X)
         table = self.out_of_fold
         if is_frame(X) and is_frame(table.features):
@@ -133,6 +177,7 @@ class CrossFit:
 
     def select(self, names: Collection[str]) -> CrossFit:
         """Return the same cross-fit with only these models, without fitting anything."""
+        check_names(names)
         return replace(
             self,
             out_of_fold=self.out_of_fold.select(list(names)),

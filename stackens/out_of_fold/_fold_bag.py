@@ -35,6 +35,19 @@ class FoldBag:
     ----------
     Breiman (1996). Bagging predictors. Machine Learning 24, 123-140. Parmanto, Munro & Doyle
     (1996) average networks of cross-validation folds in the same way.
+
+    Examples
+    --------
+    >>> import stackens as se
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> trees = {"tree": DecisionTreeClassifier(random_state=0)}
+    >>> bag = se.cross_fit(trees, X, y, final_fit="bag").models["tree"]
+    >>> bag
+    FoldBag(5 x DecisionTreeClassifier(random_state=0))
+    >>> bag.predict_proba(X[70:71])
+    array([[0. , 0.8, 0.2]])
     """
 
     def __init__(

@@ -36,6 +36,19 @@ class Folds:
     shuffled : bool
         Whether these are our own shuffled folds, without groups or a splitter. Only then may
         out-of-bag rows stand in for held-out rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stackens._core._task import infer_task
+    >>> from stackens.out_of_fold import make_folds
+    >>> X, labels = np.zeros((12, 1)), ["a", "b"] * 6
+    >>> task, y = infer_task(labels)
+    >>> folds = make_folds(3, X, y, task)
+    >>> [(len(train), len(test)) for train, test in folds.splits]
+    [(8, 4), (8, 4), (8, 4)]
+    >>> folds.complete
+    True
     """
 
     splits: tuple[Split, ...]

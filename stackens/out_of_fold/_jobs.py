@@ -37,10 +37,11 @@ _TAKES_ALL_CORES = ("lightgbm.", "xgboost.", "catboost.")
 # Probabilities of networks in half precision are as exact as this.
 _ROUNDING = 1e-3
 # What helps against errors of other libraries that do not say so.
+_ENCODE = "Put a stackens.TabularEncoder before it, in a Pipeline."
 _HINTS = {
-    "could not convert string to float": (
-        "Put a stackens.TabularEncoder before it, in a Pipeline."
-    ),
+    "could not convert string to float": _ENCODE,
+    "must be int, float": _ENCODE,  # LightGBM and XGBoost of a frame with text
+    "contains NaN.\n": f"{_ENCODE} It fills in what is missing.",
     # XGBoost, also where the training part of a fold misses a class
     "Invalid classes inferred from unique values of `y`": (
         "It takes classes only as 0, 1, ..., all of them in each training part: number them with "
@@ -291,6 +292,6 @@ def model_error(what: str, error: Exception, advice: str) -> BaseModelError:
     """Return the error that says which model failed, why, and what to do."""
     kind = BaseModelTypeError if isinstance(error, TypeError) else BaseModelError
     said = str(error).rstrip(". ")
-    said = said if len(said) <= 600 else f"{said[:600]} ..."  # some print all of X
+    said = f"{said}." if len(said) <= 600 else f"{said[:600]} ..."  # some print all of X
     hints = [f"{hint} " for sign, hint in _HINTS.items() if sign in said]
-    return kind(f"{what}: {type(error).__name__}: {said}. {''.join(hints)}{advice}")
+    return kind(f"{what}: {type(error).__name__}: {said} {''.join(hints)}{advice}")

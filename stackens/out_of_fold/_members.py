@@ -34,7 +34,7 @@ def estimator_pairs(estimators: Any) -> list[tuple[Any, Any]]:
         raise ValueError(
             "Invalid 'estimators' attribute, 'estimators' should be a non-empty list of "
             "(string, estimator) tuples, a dict, or a list of estimators. Got a mix: "
-            f"{items!r:.200}."
+            f"{items!r:.200}. Give each an estimator and a name, or none a name."
         )
     classes = [type(item).__name__.lower() for item in items]
     repeated = {name for name, count in Counter(classes).items() if count > 1}
@@ -59,7 +59,8 @@ def validate_estimators(estimators: Any) -> list[tuple[str, Any]]:
     if not isinstance(estimators, Mapping | list | tuple) or len(estimators) == 0:
         raise ValueError(
             "Invalid 'estimators' attribute, 'estimators' should be a non-empty list of "
-            f"(string, estimator) tuples, a dict, or a list of estimators. Got {estimators!r:.200}."
+            "(string, estimator) tuples, a dict, or a list of estimators. Got "
+            f"{estimators!r:.200}. Give at least one, in a list."
         )
     pairs = estimator_pairs(estimators)
     names = [name for name, _ in pairs]
@@ -83,7 +84,10 @@ def validate_estimators(estimators: Any) -> list[tuple[str, Any]]:
         raise ValueError("All estimators are dropped. At least one is required to be an estimator.")
     for name, estimator in kept:
         if isinstance(estimator, type) or not hasattr(estimator, "fit"):
-            hint = "Create it first, with brackets" if isinstance(estimator, type) else "Pass one"
+            hint = "Create it first, with brackets"
+            if not isinstance(estimator, type):
+                network = "; a network that is trained already goes into stackens.FrozenNetwork"
+                hint = f"Pass one{network if callable(estimator) else ''}"
             raise TypeError(
                 f"Every estimator must be an object with a fit method. Got {name!r}: "
                 f"{estimator!r:.200}. {hint}."

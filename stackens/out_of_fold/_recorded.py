@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import get_scorer_names
 from sklearn.utils.metaestimators import available_if
 
 from stackens._core._rows import n_rows
 from stackens._core._task import Task
 
-__all__ = ["as_fitted_estimator", "call_scorer", "reads_rows", "scorer_failure"]
+__all__ = [
+    "as_fitted_estimator",
+    "call_scorer",
+    "reads_rows",
+    "scorer_advice",
+    "scorer_failure",
+]
 
 
 class _Recorded(BaseEstimator):
@@ -131,3 +139,26 @@ def scorer_failure(error: Exception, task: Task) -> str:
             "example, in sklearn.metrics.make_scorer"
         )
     return f"{type(error).__name__}: {reason}"
+
+
+def scorer_advice(name: Any) -> str:
+    """Return what to do about a scorer that is none: which names may be meant, and who has all.
+
+    Meant may be names that hold the given one, or have its letters as initials ("rmse").
+    """
+    everywhere = "sklearn.metrics.get_scorer_names() lists the names."
+    if not isinstance(name, str):
+        return everywhere
+    names = get_scorer_names()
+    plain = name.lower().translate(str.maketrans("", "", "_- "))
+    like = [
+        other
+        for other in names
+        if plain
+        and (
+            plain in other.replace("_", "")
+            or plain == "".join(word[0] for word in other.removeprefix("neg_").split("_"))
+        )
+    ]
+    like = like or get_close_matches(name, names)
+    return f"Perhaps it is {' or '.join(map(repr, like[:4]))}; {everywhere}" if like else everywhere

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
 from typing import Any
 
 import joblib
@@ -11,13 +10,14 @@ from sklearn.base import MetaEstimatorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
+from stackens.out_of_fold import estimator_pairs
 from stackens.weight_averaging._shared_start import architecture, last_step
 from stackens.weight_averaging.adapters import find_adapter
 
 __all__ = ["averageable_groups"]
 
 
-def averageable_groups(pairs: Sequence[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
+def averageable_groups(estimators: Any) -> list[list[tuple[str, Any]]]:
     """Return the groups of two or more estimators whose weights could be averaged.
 
     Of one group are networks or linear models of one class with equal settings of what the
@@ -27,7 +27,7 @@ def averageable_groups(pairs: Sequence[tuple[str, Any]]) -> list[list[tuple[str,
 
     Parameters
     ----------
-    pairs : sequence of (name, estimator) pairs
+    estimators : list of (str, estimator) pairs, dict, or list of estimators
         Fitted or not.
 
     Returns
@@ -45,7 +45,7 @@ def averageable_groups(pairs: Sequence[tuple[str, Any]]) -> list[list[tuple[str,
     [['a', 'b']]
     """
     groups: dict[Any, list[tuple[str, Any]]] = {}
-    for name, model in pairs:
+    for name, model in estimator_pairs(estimators):
         key = _what_must_be_equal(model)
         if key is not None:
             groups.setdefault(key, []).append((name, model))

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
 from stackens.exceptions import OtherBasinWarning
 
-__all__ = ["Evaluate", "Score", "is_clear", "numbers_of", "score_of", "warn_if_worse"]
+__all__ = [
+    "Evaluate",
+    "Score",
+    "counted",
+    "is_clear",
+    "numbers_of",
+    "score_of",
+    "warn_if_worse",
+]
 
 Evaluate: TypeAlias = Callable[[Any], ArrayLike]
 
@@ -44,17 +54,49 @@ def score_of(evaluate: Evaluate, model: Any) -> Score:
 
     Raises
     ------
+    TypeError
+        If ``evaluate`` cannot be called.
     ValueError
         If that is not a number or one number for each row, or not finite.
     """
-    values = numbers_of(evaluate(model))
+    if not callable(evaluate):
+        raise TypeError(
+            f"The measure of a model must be a function of it. Got {evaluate!r:.100}. Give one "
+            "that returns a score, such as lambda model: model.score(X, y)."
+        )
+    try:
+        found = evaluate(model)
+    except Exception as error:
+        if isinstance(model, Mapping):
+            error.add_note(
+                "evaluate(model) got a dict of arrays, which is what the checkpoints hold. Where "
+                "it needs a network, pass one as network=...: then it gets copies of that."
+            )
+        raise
+    values = numbers_of(found)
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        shown = values if values.size < 5 else f"an array of shape {values.shape}"
+        shown = f"{found!r:.100}" if values.size < 5 else f"an array of shape {values.shape}"
         raise ValueError(
             "evaluate(model) must return a finite number, or one for each row. Got "
             f"{shown}. Return a mean score, or a score for each row."
         )
     return Score(values)
+
+
+@contextmanager
+def counted(evaluate: Any, n_models: int, description: str, verbose: int) -> Iterator[Any]:
+    """Give the function as it is or, where verbose is above 0, with a bar of what it has scored."""
+    if not verbose or not callable(evaluate):
+        yield evaluate
+        return
+    with tqdm(total=n_models, desc=description, unit="model") as bar:
+
+        def scored(model: Any) -> ArrayLike:
+            found = evaluate(model)
+            bar.update()
+            return found
+
+        yield scored
 
 
 def numbers_of(found: Any) -> NDArray[np.float64]:

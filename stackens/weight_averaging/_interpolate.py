@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from tqdm import tqdm
 
+from stackens._core._html import html_of
 from stackens.displays import WeightCurvesDisplay
 from stackens.weight_averaging._checkpoints import Checkpoints
 from stackens.weight_averaging._evaluation import Evaluate, Score, is_clear, score_of
@@ -53,6 +55,9 @@ class Interpolation:
             f"Interpolation(one_basin={self.one_basin}, barrier={self.barrier:.4g}, "
             f"n_points={len(self.t)})"
         )
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary(), self.frame())
 
     @property
     def barrier(self) -> float:
@@ -164,6 +169,7 @@ def interpolate(
     network: Any = None,
     key: str | None = None,
     greater_is_better: bool = True,
+    verbose: int = 0,
 ) -> Interpolation:
     """Score models on the straight line between two, to see whether they share a basin.
 
@@ -188,6 +194,8 @@ def interpolate(
         `average_checkpoints`.
     greater_is_better : bool, default=True
         Whether that is so for ``evaluate``; False for a loss.
+    verbose : int, default=0
+        Above 0 shows how many models are scored, and the remaining time.
 
     Returns
     -------
@@ -228,7 +236,7 @@ def interpolate(
         ends[end] = [score_of(measure, alone) for measure in measures]
         sums.add(arrays, [1.0], label)
     scores = []
-    for point in t.tolist():
+    for point in tqdm(t.tolist(), "between two models", disable=not verbose, unit="model"):
         if point not in ends:
             model = opened.written(sums.mixed([point]))
         scores.append(ends.get(point) or [score_of(measure, model) for measure in measures])

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from stackens import schedules
+from stackens._core._html import html_of
 from stackens.displays import WeightCurvesDisplay
 from stackens.schedules import Newest, Schedule
 from stackens.weight_averaging._checkpoints import Checkpoints, labelled, running_averages
-from stackens.weight_averaging._evaluation import Evaluate, Score, score_of, warn_if_worse
+from stackens.weight_averaging._evaluation import Evaluate, Score, counted, score_of, warn_if_worse
 from stackens.weight_averaging.adapters import find_adapter
 from stackens.weight_averaging.files._order import warn_if_sorted_as_text
 
@@ -42,19 +43,34 @@ class LastNScan:
     >>> scan = wa.scan_last_n(checkpoints, lambda model: -abs(model["w"].item() - 2.5), "equal")
     >>> scan
     LastNScan(best=equal average of the last 2 of 5, score=-0.5, newest alone=-1.5)
-    >>> int(scan.best["n"])
-    2
+    >>> scan.summary()
+    'The equal average of the last 2 of 5 checkpoints scores -0.5, the newest alone -1.5.'
     """
 
     runs: pd.DataFrame
     greater_is_better: bool = True
 
     def __repr__(self) -> str:
-        best, alone = self.best, self.frame().query("n == 1 and kind == 'single'")["score"].item()
+        best = self.best
         return (
             f"LastNScan(best={best['schedule']} average of the last {best['n']} of "
-            f"{self.runs['n'].max()}, score={best['score']:.4g}, newest alone={alone:.4g})"
+            f"{self.runs['n'].max()}, score={best['score']:.4g}, newest alone={self._newest():.4g})"
         )
+
+    def _newest(self) -> float:
+        """The score of the newest checkpoint alone."""
+        return float(self.frame().query("n == 1 and kind == 'single'")["score"].item())
+
+    def summary(self) -> str:
+        """Return in words which average is the best, and what the newest checkpoint scores."""
+        best, n = self.best, self.runs["n"].max()
+        return (
+            f"The {best['schedule']} average of the last {best['n']} of {n} checkpoints scores "
+            f"{best['score']:.4g}, the newest alone {self._newest():.4g}."
+        )
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary(), self.frame())
 
     def frame(self, *, by_run: bool = False) -> pd.DataFrame:
         """Return the scores, a row for each n and schedule.
@@ -119,6 +135,7 @@ def scan_last_n(
     key: str | None = None,
     newest: Newest = "last",
     greater_is_better: bool = True,
+    verbose: int = 0,
 ) -> LastNScan:
     """Score each of the last checkpoints alone, and the averages of the last n of them.
 
@@ -151,6 +168,8 @@ def scan_last_n(
         Where the newest checkpoint stands.
     greater_is_better : bool, default=True
         Whether that is so for ``evaluate``; False for a loss.
+    verbose : int, default=0
+        Above 0 shows how many models are scored, and the remaining time.
 
     Returns
     -------
@@ -209,7 +228,10 @@ def scan_last_n(
             )
         warn_if_sorted_as_text(models, newest=newest)
         order = slice(None, -count - 1, -1) if newest == "last" else slice(count)
-        runs.append(list(_scores(models[order], labels[order], named, evaluate, network, key)))
+        n_scored = count + (count - 1) * len(named)
+        with counted(evaluate, n_scored, "last n", verbose) as measure:
+            scores = _scores(models[order], labels[order], named, measure, network, key)
+            runs.append(list(scores))
     lengths = {len(run) for run in runs}
     if len(lengths) != 1:
         raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from stackens import schedules
+from stackens._core._html import html_of
 from stackens.displays import WeightCurvesDisplay
 from stackens.schedules import Schedule
 from stackens.weight_averaging._checkpoints import Checkpoints, labelled, running_averages
-from stackens.weight_averaging._evaluation import Evaluate, Score, score_of, warn_if_worse
+from stackens.weight_averaging._evaluation import Evaluate, Score, counted, score_of, warn_if_worse
 from stackens.weight_averaging._running import RunningSums
 
 __all__ = ["Soup", "average_best_n", "greedy_soup"]
@@ -23,7 +24,7 @@ __all__ = ["Soup", "average_best_n", "greedy_soup"]
 _UNKNOWN = Score(np.array([np.nan]))  # where nothing was evaluated
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Soup:
     """An average of chosen models.
 
@@ -46,7 +47,9 @@ class Soup:
     >>> models = {name: {"w": np.array([w])} for name, w in {"a": 1.0, "b": 9.0, "c": 4.0}.items()}
     >>> soup = wa.greedy_soup(models, lambda model: -abs(model["w"].item() - 2))
     >>> soup
-    Soup(weights=array([0.5, 0. , 0.5]), score=-0.5, greater_is_better=True)
+    <Soup of 2 of 3 models, score -0.5>
+    >>> soup.summary()
+    'The average of 2 of 3 models scores -0.5, the best model alone -1.'
     >>> soup.frame()[["model", "score", "soup_score", "taken"]]
       model  score  soup_score  taken
     0     a   -1.0        -1.0   True
@@ -54,11 +57,15 @@ class Soup:
     2     b   -7.0        -2.7  False
     """
 
-    model: Any = field(repr=False)
+    model: Any
     weights: NDArray[np.float64]
     score: float
-    trials: pd.DataFrame = field(repr=False)
+    trials: pd.DataFrame
     greater_is_better: bool = True
+
+    def __repr__(self) -> str:
+        n = np.count_nonzero(self.weights)
+        return f"<Soup of {n} of {len(self.weights)} models, score {self.score:.4g}>"
 
     def frame(self) -> pd.DataFrame:
         """Return what was tried, in order.
@@ -72,6 +79,18 @@ class Soup:
             standard error over rows of the two scores, or NaN where ``evaluate`` gave no rows.
         """
         return self.trials.copy()
+
+    def summary(self) -> str:
+        """Return in words what was averaged, and what that gains over the best model alone."""
+        alone = self.trials["score"]
+        best = alone.max() if self.greater_is_better else alone.min()
+        what = f"The average of {np.count_nonzero(self.weights)} of {len(self.weights)} models"
+        if np.isnan(self.score):
+            return f"{what} was not scored, the best model alone scores {best:.4g}."
+        return f"{what} scores {self.score:.4g}, the best model alone {best:.4g}."
+
+    def _repr_html_(self) -> str:
+        return html_of(self.summary(), self.frame())
 
     def plot(self, ax: Any = None) -> WeightCurvesDisplay:
         """Draw the models alone as points, and the average after each trial as lines.
@@ -108,6 +127,7 @@ def greedy_soup(
     network: Any = None,
     key: str | None = None,
     greater_is_better: bool = True,
+    verbose: int = 0,
 ) -> Soup:
     """Add models to an average, from the best down, and keep each with which it is no worse.
 
@@ -133,6 +153,8 @@ def greedy_soup(
         `average_checkpoints`.
     greater_is_better : bool, default=True
         Whether that is so for ``evaluate``; False for a loss.
+    verbose : int, default=0
+        Above 0 shows how many models are scored, and the remaining time.
 
     Returns
     -------
@@ -177,28 +199,30 @@ def greedy_soup(
         )
     names, listed = labelled(models)
     sign = 1.0 if greater_is_better else -1.0
-    singles = _singles(evaluate, names, listed, Checkpoints(network, key))
-    order = _best_first(singles, sign)
-    opened, sums = Checkpoints(network, key), RunningSums()
-    sums.add(opened.open(listed[order[0]], names[order[0]])[1], [1.0], names[order[0]])
-    counts, soup = np.eye(len(listed))[order[0]], singles[order[0]]
-    trials = [(order[0], soup, True)]
-    averages: list[tuple[Score, NDArray]] = []
-    for turn in range(rounds):
-        before = counts.copy()
-        for k in order if turn else order[1:]:
-            _, arrays = opened.open(listed[k], names[k])
-            total = counts.sum() + 1
-            mixed = sums.mixed([1 / total], 1 / total, arrays, integers="first")
-            tried = score_of(evaluate, opened.written(mixed))
-            averages.append((tried, (counts + np.eye(len(listed))[k]) / total))
-            taken = sign * tried.mean >= sign * soup.mean
-            trials.append((k, tried, taken))
-            if taken:
-                sums.add(arrays, [1.0], names[k])
-                counts[k], soup = counts[k] + 1, tried
-        if turn and (counts == before).all():
-            break
+    most = (rounds + 1) * len(listed) - 1
+    with counted(evaluate, most, "greedy soup", verbose) as measure:
+        singles = _singles(measure, names, listed, Checkpoints(network, key))
+        order = _best_first(singles, sign)
+        opened, sums = Checkpoints(network, key), RunningSums()
+        sums.add(opened.open(listed[order[0]], names[order[0]])[1], [1.0], names[order[0]])
+        counts, soup = np.eye(len(listed))[order[0]], singles[order[0]]
+        trials = [(order[0], soup, True)]
+        averages: list[tuple[Score, NDArray]] = []
+        for turn in range(rounds):
+            before = counts.copy()
+            for k in order if turn else order[1:]:
+                _, arrays = opened.open(listed[k], names[k])
+                total = counts.sum() + 1
+                mixed = sums.mixed([1 / total], 1 / total, arrays, integers="first")
+                tried = score_of(measure, opened.written(mixed))
+                averages.append((tried, (counts + np.eye(len(listed))[k]) / total))
+                taken = sign * tried.mean >= sign * soup.mean
+                trials.append((k, tried, taken))
+                if taken:
+                    sums.add(arrays, [1.0], names[k])
+                    counts[k], soup = counts[k] + 1, tried
+            if turn and (counts == before).all():
+                break
     if np.count_nonzero(counts) == 1 and averages:
         tried, shares = max(averages, key=lambda pair: sign * pair[0].mean)
         warn_if_worse(
@@ -223,6 +247,7 @@ def average_best_n(
     network: Any = None,
     key: str | None = None,
     greater_is_better: bool = True,
+    verbose: int = 0,
 ) -> Soup:
     """Average the n best models, or as many of the best as give the best average.
 
@@ -246,6 +271,8 @@ def average_best_n(
         `average_checkpoints`.
     greater_is_better : bool, default=True
         Whether that is so for the scores; False for losses.
+    verbose : int, default=0
+        Above 0 shows how many models are scored, and the remaining time.
 
     Returns
     -------
@@ -278,28 +305,31 @@ def average_best_n(
             f"where 'evaluate' is a callable. Got {n!r}. Say how many of the best to average."
         )
     sign = 1.0 if greater_is_better else -1.0
+    n_scored = len(listed) * (2 if n is None else 1) + 1
+    with counted(evaluate, n_scored, "best models", verbose) as measure:
+        if callable(measure):
+            singles = _singles(measure, names, listed, Checkpoints(network, key))
+        else:
+            singles = _given(measure, len(listed))
+        order = _best_first(singles, sign)
+        models, names_best_first = [listed[k] for k in order], [names[k] for k in order]
+        rows = [schedules.resolve(weights, m, newest="first") for m in range(1, len(order) + 1)]
+        trials = [_UNKNOWN] * len(order)
+        opened = Checkpoints(network, key)
+        size = n or 0
+        if n is None and callable(measure):
+            running = running_averages(opened, models, names_best_first, rows)
+            for i, (_, averages) in enumerate(running):
+                trials[i] = score_of(measure, opened.written(averages[i]))
+            size = int(np.argmax([sign * trial.mean for trial in trials])) + 1
+        running = running_averages(opened, models[:size], names_best_first[:size], [rows[size - 1]])
+        model = [opened.kept(averages[0]) for _, averages in running if averages].pop()
+        shares = np.zeros(len(listed))
+        shares[order[:size]] = rows[size - 1]
+        soup = _UNKNOWN
+        if callable(measure):
+            soup = trials[size - 1] = score_of(measure, model)
     if callable(evaluate):
-        singles = _singles(evaluate, names, listed, Checkpoints(network, key))
-    else:
-        singles = _given(evaluate, len(listed))
-    order = _best_first(singles, sign)
-    models, names_best_first = [listed[k] for k in order], [names[k] for k in order]
-    rows = [schedules.resolve(weights, m, newest="first") for m in range(1, len(order) + 1)]
-    trials = [_UNKNOWN] * len(order)
-    opened = Checkpoints(network, key)
-    size = n or 0
-    if n is None and callable(evaluate):
-        running = running_averages(opened, models, names_best_first, rows)
-        for i, (_, averages) in enumerate(running):
-            trials[i] = score_of(evaluate, opened.written(averages[i]))
-        size = int(np.argmax([sign * trial.mean for trial in trials])) + 1
-    running = running_averages(opened, models[:size], names_best_first[:size], [rows[size - 1]])
-    model = [opened.kept(averages[0]) for _, averages in running if averages].pop()
-    shares = np.zeros(len(listed))
-    shares[order[:size]] = rows[size - 1]
-    soup = _UNKNOWN
-    if callable(evaluate):
-        soup = trials[size - 1] = score_of(evaluate, model)
         warn_if_worse(soup, singles, shares, greater_is_better=greater_is_better)
     tried = [(k, trial, i < size) for i, (k, trial) in enumerate(zip(order, trials, strict=True))]
     return Soup(model, shares, soup.mean, _frame(names, singles, tried, shares), greater_is_better)

@@ -256,3 +256,10 @@ def test_a_class_that_one_fold_never_saw_is_exported():
 
 
 SVMS = [("svm", LinearSVC()), ("weak", LinearSVC(C=0.01))]
+
+
+def test_the_combiner_without_weights_is_the_one_that_was_chosen():
+    auto = se.combiners.AutoCombiner({"chosen": se.combiners.TwoScalePool()})
+    blend = se.BlendedClassifier(MODELS, weighting=auto).fit(X, Y)
+    with pytest.raises(AttributeError, match=r"Got the combiner TwoScalePool\(\)"):
+        _ = blend.weights_

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -94,3 +96,18 @@ def permute_rows():
 @pytest.fixture
 def repeat_rows():
     return _repeat_rows
+
+
+@pytest.fixture
+def most_memory():
+    """Function that says how many bytes a call holds at most, beyond what was there before."""
+
+    def measured(call: Callable[[], object]) -> int:
+        tracemalloc.start()
+        try:
+            call()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    return measured

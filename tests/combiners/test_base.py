@@ -3,9 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 
-from stackens.combiners import UniformMean
+from stackens.combiners import COMBINERS, FixedWeights, MetaLearner, UniformMean
 from stackens.combiners._base import (
     count_weights,
     fitting_rows,
@@ -113,3 +117,36 @@ def test_models_without_weight():
     assert weightless(combiner, ["a", "b", "c"]) == ()
     combiner.weights_ = np.zeros((2, 3))  # one for each label
     assert weightless(combiner, ["a", "b"]) == ()
+
+
+EVERY = {
+    **{name: kind() for name, kind in COMBINERS.items()},
+    "fixed": FixedWeights(),
+    "meta-learner": MetaLearner(LogisticRegression()),
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_features_in_place_of_a_table_are_refused(name, make_table):
+    combiner, X = EVERY[name], np.zeros((4, 2))
+    with pytest.raises(TypeError, match=r"Table\). Got ndarray. Take the one of"):
+        combiner.fit(X)
+    fitted = combiner.fit(make_table("binary"))
+    with pytest.raises(TypeError, match=r"Table\). Got DataFrame. Take the one of"):
+        fitted.combine(pd.DataFrame(X))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_combining_needs_a_fit(name, make_table):
+    with pytest.raises(NotFittedError, match="Call 'fit' with an OutOfFoldTable"):
+        clone(EVERY[name]).combine(make_table("binary"))
+
+
+def test_models_of_weight_zero_cost_no_memory(most_memory, monkeypatch):
+    values = np.random.default_rng(0).normal(size=(3000, 20, 3))
+    weights = np.linspace(0, 1, 20)
+    expected = np.einsum("smo,m->so", values, weights)
+    monkeypatch.setattr("stackens.combiners._base._BLOCK_ELEMENTS", 1 << 11)
+    np.testing.assert_allclose(weighted_mean(values, weights), expected)
+    assert most_memory(lambda: weighted_mean(values, weights)) < 0.2 * values.nbytes
+    assert weighted_mean(values, np.zeros(20)).tolist() == np.zeros((3000, 3)).tolist()

@@ -54,6 +54,14 @@ def test_blocks_do_not_change_the_errors(monkeypatch):
     np.testing.assert_allclose(pieces, whole)
 
 
+def test_ridge_holds_no_copies_of_its_features(most_memory, monkeypatch):
+    rng = np.random.default_rng(0)
+    features, targets, ones = rng.normal(size=(6000, 10)), rng.normal(size=(6000, 1)), np.ones(6000)
+    monkeypatch.setattr("stackens.combiners._linear._BLOCK_ELEMENTS", 1 << 12)
+    taken = most_memory(lambda: ridge_leave_one_out(features, targets, ones, ALPHAS))
+    assert taken < 0.6 * features.nbytes
+
+
 def test_ridge_pulls_toward_the_plain_mean(make_table):
     table = make_table("regression", n=100)
     strong = RidgeLeaveOneOut(alphas=[1e9]).fit(table)

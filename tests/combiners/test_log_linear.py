@@ -1,8 +1,11 @@
 """Newton steps for log-linear models: derivatives, optimum, bounds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from stackens.combiners._log_linear import (
@@ -34,6 +37,61 @@ def test_gradient_and_hessian(shared, monkeypatch):
     columns = approx_fprime(point, lambda x: problem.loss_and_gradient(x)[1], 1e-7)
     np.testing.assert_allclose(hessian, columns, atol=1e-3)
     np.testing.assert_allclose(hessian, hessian.T, atol=1e-12)
+
+
+@pytest.mark.parametrize("class_major", [True, False])
+@pytest.mark.parametrize("shared", [True, False])
+def test_order_in_memory_does_not_matter(shared, class_major):
+    problem = make_problem(0, shared=shared)
+    features = np.ascontiguousarray(problem.features.transpose(2, 0, 1)).transpose(1, 2, 0)
+    turned = replace(problem, features=features if class_major else np.asfortranarray(features))
+    point = np.random.default_rng(1).normal(size=problem.start.shape)
+    for found, expected in zip(
+        (*turned.loss_and_gradient(point), turned.hessian(point)),
+        (*problem.loss_and_gradient(point), problem.hessian(point)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def make_binary_problem(seed, penalty=1.0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(90, 3))
+    y = (x.sum(axis=1) + rng.logistic(size=90) > 0).astype(int)
+    return BinaryProblem(x, y, rng.uniform(0.1, 3, 90), np.full(3, 0.3), penalty)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("kind", ["shared", "own", "binary"])
+def test_conjugate_gradients_find_what_newton_finds(kind, penalty, monkeypatch):
+    monkeypatch.setattr("stackens.combiners._log_linear._BLOCK_ELEMENTS", 250)
+    if kind == "binary":
+        problem = make_binary_problem(6, penalty)
+    else:
+        problem = make_problem(6, shared=kind == "shared", n=200, penalty=penalty)
+    point = np.random.default_rng(1).normal(size=problem.start.shape)
+    vector = np.random.default_rng(2).normal(size=problem.start.shape)
+    product = problem.hessian_product(point)(vector)
+    np.testing.assert_allclose(product, problem.hessian(point) @ vector, atol=1e-10)
+    expected = solve_log_linear(problem)
+    monkeypatch.setattr("stackens.combiners._log_linear._EXACT_PARAMETERS", 0)
+    found = solve_log_linear(problem)
+    scores = log_linear_scores(problem.features, *found)
+    wanted = log_linear_scores(problem.features, *expected)
+    if kind != "binary":  # all classes may move together
+        scores, wanted = scores - scores[:, :1], wanted - wanted[:, :1]
+    np.testing.assert_allclose(scores, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", [0, 1])
+def test_sure_and_wrong_scores_neither_overflow_nor_vanish(target):
+    x = np.array([[-800.0], [-40.0], [0.0], [40.0], [800.0]])
+    problem = BinaryProblem(x, np.full(5, target), np.ones(5), np.zeros(1), 0.0)
+    loss, gradient = problem.loss_and_gradient(np.array([1.0, 0.0]))
+    signed = -x[:, 0] if target else x[:, 0]
+    assert loss == pytest.approx(np.logaddexp(0.0, signed).sum(), rel=1e-14)
+    slope = expit(x[:, 0]) - target
+    np.testing.assert_allclose(gradient, [slope @ x[:, 0], slope.sum()], rtol=1e-14)
 
 
 @pytest.mark.parametrize("shared", [True, False])

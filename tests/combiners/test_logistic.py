@@ -7,7 +7,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from stackens._core._losses import row_losses
-from stackens.combiners import LogisticOnLogits, LogLinearPool
+from stackens.combiners import LogisticOnLogits, LogLinearPool, TwoScalePool
 from stackens.combiners._logistic import LOGIT_FLOOR
 
 BOTH = [LogisticOnLogits, LogLinearPool]
@@ -149,3 +149,19 @@ def test_bad_c(make_table, bad):
 def test_bad_penalty(make_table, bad):
     with pytest.raises(ValueError, match=r"'penalty' parameter .* Got .* Use 3"):
         LogLinearPool(penalty=bad).fit(make_table("binary"))
+
+
+@pytest.mark.parametrize("combiner", [*BOTH, TwoScalePool])
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])
+def test_features_are_made_block_by_block(make_table, most_memory, monkeypatch, combiner, kind):
+    table = make_table(kind, n=4000, n_models=20)
+    mixed = replace(table, response=("decision_function", *table.response[1:]))
+    whole = [combiner().fit(t).combine(t) for t in (table, mixed)]
+    monkeypatch.setattr("stackens.combiners._log_linear._BLOCK_ELEMENTS", 1 << 12)
+    fitted = combiner()
+    features = table.values.nbytes // (2 if kind == "binary" else 1)
+    features *= 2 if combiner is TwoScalePool else 1
+    assert most_memory(lambda: fitted.fit(table)) < 1.4 * features
+    assert most_memory(lambda: fitted.combine(table)) < 0.4 * table.values.nbytes
+    for expected, t in zip(whole, (table, mixed), strict=True):
+        np.testing.assert_allclose(combiner().fit(t).combine(t), expected, atol=1e-7)

@@ -80,6 +80,15 @@ def test_more_models_than_the_working_set(n_models):
     assert (p @ (rows / (weights @ p))).max() <= 1 + 1e-9
 
 
+def test_blocks_change_nothing_and_save_memory(most_memory, monkeypatch):
+    rng = np.random.default_rng(0)
+    p, rows = rng.uniform(0.01, 1, (20, 5000)), np.full(5000, 1 / 5000)
+    whole, _ = mixture_weights(p, rows)
+    monkeypatch.setattr("stackens.combiners._simplex._BLOCK_ELEMENTS", 1 << 10)
+    np.testing.assert_allclose(mixture_weights(p, rows)[0], whole, atol=1e-9)
+    assert most_memory(lambda: mixture_weights(p, rows)) < 0.6 * p.nbytes
+
+
 def test_rows_that_every_model_calls_impossible(make_table):
     table = make_table("binary")
     values = table.values.copy()

@@ -168,6 +168,12 @@ def test_progress_names_the_jobs(capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_the_job_that_runs_is_named_while_it_runs(capsys):
+    jobs = [Job(lambda: capsys.readouterr().err, (), f"fold {i}") for i in (1, 2)]
+    for label, shown in zip(("fold 1", "fold 2"), run_jobs(jobs, verbose=1), strict=True):
+        assert shown.rstrip().endswith(f"{label}]")
+
+
 def test_dask_gives_the_same_bits():
     distributed = pytest.importorskip("distributed")
     X, y = make_classification(300, random_state=0)

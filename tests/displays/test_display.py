@@ -6,7 +6,12 @@ import sys
 import pandas as pd
 import pytest
 
-from stackens.displays import ParetoDisplay, ScoreLatencyDisplay, WeightCurvesDisplay
+from stackens.displays import (
+    ParetoDisplay,
+    ScoreLatencyDisplay,
+    WeightBarsDisplay,
+    WeightCurvesDisplay,
+)
 
 FRAMES = {
     ParetoDisplay: {
@@ -24,6 +29,7 @@ FRAMES = {
         "batch_us_per_row": [1.0],
         "combination": [True],
     },
+    WeightBarsDisplay: {"score": [1.0]},
     WeightCurvesDisplay: {
         "x": [1.0],
         "series": ["a"],
@@ -40,6 +46,33 @@ def test_notebooks_show_it_once_it_is_drawn(display):
     picture = display(pd.DataFrame(FRAMES[display]))
     assert picture._repr_png_() is None
     assert picture.plot()._repr_png_().startswith(b"\x89PNG")
+
+
+@displays
+def test_it_says_how_to_draw_or_write_it(display):
+    picture = display(pd.DataFrame(FRAMES[display]))
+    assert repr(picture) == f"<{display.__name__} of 1 rows: plot() draws it>"
+    assert "figure_.savefig(path)" in repr(picture.plot())
+
+
+@displays
+def test_pyplot_knows_it_where_pyplot_is_used(display):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")
+    picture = display(pd.DataFrame(FRAMES[display])).plot()
+    assert pyplot.gcf() is picture.figure_
+    assert picture._repr_png_() is not None  # shown, since this backend shows nothing itself
+    pyplot.close("all")
+
+
+def test_a_notebook_shows_it_once(monkeypatch):
+    """The inline backend shows what pyplot knows at the end of a cell, and closes it."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    monkeypatch.setattr(pyplot, "get_backend", lambda: "inline")
+    picture = WeightBarsDisplay(pd.DataFrame({"a": [1.0]})).plot()
+    assert picture._repr_png_() is None
+    pyplot.close("all")
+    assert picture._repr_png_() is not None
 
 
 @displays

@@ -41,8 +41,9 @@ def test_points_are_drawn_in_the_order_of_x():
 
 
 def test_without_errors_none_are_mentioned():
-    display = WeightCurvesDisplay(frame(np.nan), score_name="loss", lower_is_better=True).plot()
-    assert display.ax_.get_ylabel() == "loss (lower is better)"
+    for se in (np.nan, 0.0):
+        display = WeightCurvesDisplay(frame(se), score_name="loss", lower_is_better=True).plot()
+        assert display.ax_.get_ylabel() == "loss (lower is better)"
 
 
 def test_many_curves_have_colours():

@@ -36,6 +36,15 @@ def test_the_report_in_words():
     assert str(slow).endswith("one row 13.3 ms (p99 2.1 s), in a batch 0.4 µs")
 
 
+def test_an_artifact_in_one_line(tmp_path):
+    model = LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    checked = se.export.to_numpy(model, tmp_path / "line.py")
+    assert repr(checked).startswith("<Artifact line.py: LinearRegression as numpy: ")
+    assert repr(checked).endswith(" kB, largest difference 0>")
+    unchecked = se.export.to_numpy(model, tmp_path / "other.py", verify=False)
+    assert repr(unchecked).endswith(" kB, not checked against its source>")
+
+
 def test_thresholds_that_were_left_out_are_told():
     check = Check(74_000, 71_994, 0, 0.0, 1e-10, 23_998, 7_310)
     report = ExportReport("c", "a.b.Model", check, 2_048, 1.5, 2.5, 0.4, {})

@@ -72,3 +72,9 @@ def test_tables_are_no_batches():
     pd = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match=r"Got DataFrame.*the array of a table"):
         repeatable_batches(pd.DataFrame(X.numpy()))
+
+
+@pytest.mark.parametrize("data", ["rows.npz", None, 3])
+def test_what_is_no_batch_is_refused(data):
+    with pytest.raises(TypeError, match="must be a batch"):
+        repeatable_batches(data)

@@ -78,6 +78,23 @@ def test_skipped_models_are_not_asked():
     assert (values[:, 0] > 0).all()
 
 
+def test_a_text_is_no_list_of_names():
+    fitted = cross_fit({"lr": LogisticRegression(), "l": GaussianNB()}, X, Y)
+    for wrong in (lambda: fitted.select("lr"), lambda: fitted.predict(X, skip="lr")):
+        with pytest.raises(TypeError, match="Got the text 'lr'. Put it into a list"):
+            wrong()
+
+
+def test_the_frame_says_how_each_model_was_fitted():
+    fitted = cross_fit(MODELS, X, Y, final_fit={"tree": "bag"})
+    frame = fitted.frame()
+    assert frame.index.tolist() == ["lr", "tree"]
+    assert frame["final_fit"].tolist() == ["refit", "bag"]
+    assert frame["response"].tolist() == ["predict_proba"] * 2
+    assert frame["fit_s"].to_dict() == fitted.fit_seconds
+    assert fitted._repr_html_().startswith("<p>CrossFit with &lt;OutOfFoldTable of lr, tree:")
+
+
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_many_rows_are_predicted_the_same_way(n_jobs):
     fitted = cross_fit(MODELS, X, Y, n_jobs=n_jobs)

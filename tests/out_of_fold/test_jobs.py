@@ -280,9 +280,7 @@ def test_long_messages_are_cut():
         def fit(self, X, y):
             raise ValueError(f"cannot read {X.tolist()}")
 
-    with pytest.raises(
-        BaseModelError, match=r"cannot read \[\[.* \.\.\.\. Fix or remove"
-    ) as caught:
+    with pytest.raises(BaseModelError, match=r"cannot read \[\[.* \.\.\. Fix or remove") as caught:
         one_fold(member_of(Prints()), data_of())
     assert len(str(caught.value)) < 900
     assert len(str(caught.value.__cause__)) > 3000
@@ -316,3 +314,23 @@ def test_thread_settings_survive_a_model_that_fails():
 
     with pytest.raises(BaseModelError, match="with 1"):
         one_fold(member_of(Failing()), data_of(), threads=1)
+
+
+@pytest.mark.parametrize(
+    "column", [["a", "b"] * 40, np.where(np.arange(80) % 3, 1.0, np.nan)], ids=["text", "missing"]
+)
+@pytest.mark.parametrize("model", ["logistic", "lightgbm", "xgboost"])
+def test_text_and_missing_values_have_a_remedy(column, model):
+    """Boosted trees take missing values, and say other things of text than scikit-learn does."""
+    kind = LogisticRegression
+    if model != "logistic":
+        kind = getattr(
+            pytest.importorskip(model), {"lightgbm": "LGBMClassifier"}.get(model, "XGBClassifier")
+        )
+    frame = pd.DataFrame({"c": column})
+    quiet = {"verbose": -1} if model == "lightgbm" else {}
+    if model != "logistic" and frame["c"].dtype == float:
+        one_fold(member_of(kind(**quiet)), data_of(frame, Y))
+        return
+    with pytest.raises(BaseModelError, match=r"[.] Put a stackens.TabularEncoder before it"):
+        one_fold(member_of(kind(**quiet)), data_of(frame, Y))

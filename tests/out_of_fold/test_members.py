@@ -39,9 +39,9 @@ def test_dropped_models_are_left_out():
         ({}, ValueError, "non-empty list"),
         (None, ValueError, "Got None"),
         ("lr", ValueError, "Got 'lr'"),
-        (Ridge(), ValueError, "Got Ridge"),
+        (Ridge(), ValueError, "Got Ridge.*Give at least one, in a list"),
         ([("a", Ridge()), Ridge()], ValueError, "Got a mix"),
-        ([Ridge(), "drop"], ValueError, "Got a mix"),
+        ([Ridge(), "drop"], ValueError, "Got a mix.*and a name, or none a name"),
         ([("a", Ridge()), ("a", Ridge())], ValueError, "must be unique. Got .*'a'.*Rename"),
         ([("a__b", Ridge())], ValueError, "must not contain '__'.*Got .*a__b.*Rename"),
         ([(3, Ridge())], ValueError, "not text"),
@@ -49,6 +49,7 @@ def test_dropped_models_are_left_out():
         ([("a", Ridge)], TypeError, "object with a fit method. Got 'a'.*with brackets"),
         ([("a", 3)], TypeError, "object with a fit method. Got 'a': 3"),
         ([Ridge], TypeError, "with brackets"),
+        ([("net", len)], TypeError, "Pass one; a network that is trained already.*FrozenNetwork"),
     ],
 )
 def test_estimators_that_cannot_work(estimators, error, message):

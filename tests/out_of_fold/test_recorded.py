@@ -5,7 +5,13 @@ import pytest
 from sklearn.metrics import get_scorer
 
 from stackens._core._task import Task
-from stackens.out_of_fold import as_fitted_estimator, call_scorer, reads_rows, scorer_failure
+from stackens.out_of_fold import (
+    as_fitted_estimator,
+    call_scorer,
+    reads_rows,
+    scorer_advice,
+    scorer_failure,
+)
 
 P = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
 BINARY = Task("binary", 2, np.array(["ant", "bee"]))
@@ -89,3 +95,23 @@ def test_scorers_cannot_ask_for_other_rows():
 
     with pytest.raises(ValueError, match="that it is given. Got 2 rows in place of 3. Select"):
         call_scorer(of_some, P, np.array(["ant", "bee", "bee"]), BINARY, X=np.zeros((3, 1)))
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("rmse", "neg_root_mean_squared_error"),
+        ("MAE", "neg_mean_absolute_error"),
+        ("auc", "roc_auc"),
+        ("log-loss", "neg_log_loss"),
+        ("f1_makro", "f1_macro"),
+    ],
+)
+def test_the_scorer_that_may_be_meant_is_named(given, meant):
+    assert scorer_advice(given).startswith("Perhaps it is ")
+    assert repr(meant) in scorer_advice(given)
+
+
+@pytest.mark.parametrize("given", ["", "no such", 3, ["r2", "accuracy"]])
+def test_nothing_is_guessed_for_other_names(given):
+    assert scorer_advice(given) == "sklearn.metrics.get_scorer_names() lists the names."

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.naive_bayes import GaussianNB
 
-from stackens._core._task import Task
+from stackens._core._task import Task, infer_task
 from stackens.combiners import COMBINERS
-from stackens.exceptions import StackensWarning
+from stackens.exceptions import LeakageWarning, StackensWarning
 from stackens.out_of_fold import OutOfFoldTable, PredictionTable, cross_fit
 from tests.base_models import RecordingClassifier
 
@@ -86,6 +86,7 @@ def test_informative_columns(task, response, columns, names):
     assert found.column_names() == names
     expected = np.column_stack([found.values[:, m, k] for m, k in columns])
     np.testing.assert_array_equal(found.matrix(), expected)
+    assert found.matrix().flags.c_contiguous
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,19 @@ def test_select_takes_models_in_the_order_asked():
     np.testing.assert_array_equal(chosen.values, found.values[:, [2, 0]])
     with pytest.raises(ValueError, match=r"no model named \['z'\]. Got a table of .*Use names"):
         found.select(["a", "z"])
+
+
+def test_a_text_is_no_list_of_names():
+    with pytest.raises(TypeError, match="Got the text 'ab'. Put it into a list"):
+        out_of_fold().select("ab")
+
+
+def test_notebooks_show_the_first_rows():
+    html = out_of_fold(60)._repr_html_()
+    assert html.startswith("<p>OutOfFoldTable of a, b: regression, 60 rows, 2 folds</p>")
+    assert html.count("<tr") == 12  # two of names
+    labelled = dataclasses.replace(out_of_fold(), y=pd.Series(range(6), index=list("uvwxyz")))
+    assert "<th>z</th>" in labelled._repr_html_()
 
 
 def test_select_keeps_what_belongs_to_the_rows():
@@ -177,6 +191,20 @@ def test_a_table_of_predictions_that_exist():
     np.testing.assert_array_equal(again.values, found.values)
     numbers = OutOfFoldTable.from_predictions(KEPT, [1, 2, 3, 4], classification=False)
     assert (numbers.task.kind, numbers.response) == ("regression", ("predict", "predict"))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [[0, 1] * 12, ["a", "b", "c"] * 8, np.arange(24.0) + 0.5, np.eye(3, dtype=int)[[0, 1, 2] * 8]],
+)
+def test_the_target_among_the_predictions_is_told(y):
+    task, target = infer_task(y)
+    known = np.eye(task.n_outputs)[task.encode(target)] if task.has_classes else np.asarray(y)
+    kept = {"y": known, "mean": np.broadcast_to(np.mean(known, axis=0), np.shape(known))}
+    with pytest.warns(LeakageWarning, match=r"target itself from \['y'\], in all 24 rows"):
+        OutOfFoldTable.from_predictions(kept, y)
+    few = {name: values[:19] for name, values in kept.items()}
+    OutOfFoldTable.from_predictions(few, y[:19])
 
 
 @pytest.mark.parametrize("name", sorted(COMBINERS))

@@ -17,6 +17,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeRegressor
 
 import stackens as se
 from stackens.weight_averaging import averageable_groups
@@ -109,3 +110,11 @@ def test_a_group_can_be_averaged(models):
         if isinstance(model[-1], MLPClassifier):
             model[-1].set_params(max_iter=5)
     assert average.fit(X, y).weights_.tolist() == [0.5, 0.5]
+
+
+def test_estimators_in_every_form():
+    models = {"a": Ridge(0.1), "tree": DecisionTreeRegressor(), "b": Ridge(1.0)}
+    expected = [[("a", models["a"]), ("b", models["b"])]]
+    assert averageable_groups(models) == averageable_groups(list(models.items())) == expected
+    (group,) = averageable_groups(list(models.values()))
+    assert [name for name, _ in group] == ["ridge-1", "ridge-2"]

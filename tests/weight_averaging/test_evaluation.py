@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from stackens import weight_averaging as wa
 from stackens.exceptions import OtherBasinWarning
 from stackens.weight_averaging._evaluation import Score, is_clear, score_of, warn_if_worse
 
@@ -23,6 +24,57 @@ def test_a_number_or_a_number_for_each_row():
 def test_other_scores_are_refused(returned):
     with pytest.raises(ValueError, match="finite number, or one for each row"):
         score_of(lambda model: returned, None)
+
+
+def test_a_score_that_is_none_is_named():
+    with pytest.raises(ValueError, match="Got None. Return a mean score"):
+        score_of(lambda model: None, None)
+
+
+@pytest.mark.parametrize("evaluate", ["accuracy", ([[1.0]], [1])])
+def test_a_measure_must_be_a_function(evaluate):
+    with pytest.raises(TypeError, match=r"must be a function of it. Got .* Give one that returns"):
+        wa.greedy_soup(MODELS, evaluate)
+
+
+def test_an_error_about_arrays_says_how_to_get_a_network():
+    with pytest.raises(TypeError, match="not callable") as caught:
+        wa.scan_last_n(MODELS, lambda model: model([1.0]))
+    assert "pass one as network=" in caught.value.__notes__[0]
+    with pytest.raises(TypeError, match="not callable") as caught:
+        score_of(lambda model: model([1.0]), object())
+    assert not hasattr(caught.value, "__notes__")
+
+
+MODELS = [{"w": np.array([value])} for value in (1.0, 1.1, 0.9, 1.2)]
+LONG = {
+    "scan": lambda evaluate, verbose: wa.scan_last_n(MODELS, evaluate, verbose=verbose),
+    "greedy": lambda evaluate, verbose: wa.greedy_soup(MODELS, evaluate, verbose=verbose),
+    "best": lambda evaluate, verbose: wa.average_best_n(MODELS, evaluate, verbose=verbose),
+    "best of known": lambda evaluate, verbose: wa.average_best_n(
+        MODELS, [1, 2, 3, 4], 2, verbose=verbose
+    ),
+    "interpolate": lambda evaluate, verbose: wa.interpolate(
+        *MODELS[:2], evaluate, n_points=4, verbose=verbose
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_bar_shows_how_many_models_are_scored(name, capsys):
+    calls = []
+
+    def evaluate(model):
+        calls.append(model)
+        return 5.0 - abs(model["w"].item() - 1)
+
+    LONG[name](evaluate, 0)
+    assert capsys.readouterr().err == ""
+    n = 4 if name == "interpolate" else len(calls)
+    calls.clear()
+    LONG[name](evaluate, 1)
+    shown = capsys.readouterr().err
+    assert f"{n}/{n} [" in shown if n else shown == ""
 
 
 def test_what_is_clear():

@@ -124,3 +124,8 @@ def test_the_repr_tells_the_result():
     a, b = {"w": np.array([-1.0])}, {"w": np.array([1.0])}
     path = wa.interpolate(a, b, loss=lambda model: (model["w"].item() ** 2 - 1) ** 2)
     assert repr(path) == "Interpolation(one_basin=False, barrier=1, n_points=11)"
+
+
+def test_a_notebook_shows_the_verdict_and_the_scores():
+    path = wa.interpolate(A, B, loss=loss)
+    assert path._repr_html_().startswith(f"<p>{path.summary()}</p>")

@@ -212,3 +212,11 @@ def test_paths_sorted_as_text_are_told(tmp_path):
         np.savez(path, w=np.ones(2))
     with pytest.warns(StackensWarning, match="'step-1000.npz' before 'step-900.npz'"):
         wa.scan_last_n(paths, lambda model: 1.0)
+
+
+def test_it_is_said_which_average_is_the_best():
+    checkpoints = [{"w": np.array([value])} for value in (3.0, 1.0)]
+    scan = wa.scan_last_n(checkpoints, lambda model: -abs(model["w"].item() - 2), "equal")
+    said = "The equal average of the last 2 of 2 checkpoints scores 0, the newest alone -1."
+    assert scan.summary() == said
+    assert scan._repr_html_().startswith(f"<p>{scan.summary()}</p>")

@@ -194,3 +194,13 @@ def test_picture():
     names = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert set(names) == {"model alone", "average with it", "soup"}
     assert "lower is better" in display.ax_.get_ylabel()
+
+
+def test_it_is_said_what_the_soup_gains():
+    soup = greedy([one(0), one(0.8), one(1.3)])
+    assert soup.summary() == "The average of 2 of 3 models scores 0.05, the best model alone 0.2."
+    assert soup._repr_html_().startswith("<p>The average of 2 of 3 models scores 0.05")
+    known = wa.average_best_n([one(0.8), one(1.3)], [0.9, 0.8], n=2)
+    assert known.summary() == (
+        "The average of 2 of 2 models was not scored, the best model alone scores 0.9."
+    )

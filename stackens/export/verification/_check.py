@@ -62,6 +62,17 @@ class Check:
         Thresholds with rows on and beside them.
     n_cuts_left_out : int, default=0
         Thresholds without a row on or beside them, since there were too many.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import stackens as se
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> tree = DecisionTreeRegressor().fit([[0.0], [1.0]], [2.0, 5.0])
+    >>> path = os.path.join(tempfile.mkdtemp(), "tree.py")
+    >>> check = se.export.to_numpy(tree, path).report.check
+    >>> check.n_cuts_tried, check.max_difference <= check.tolerance
+    (1, True)
     """
 
     n_rows: int

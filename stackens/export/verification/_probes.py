@@ -18,6 +18,7 @@ _FEW_CUTS = 100  # of one column, for its range
 _MOST_CUTS = 20_000  # of one column; those without rows of their own share rows
 _ODD_ROWS = 4  # rows of each odd value of each column
 _ODD_COLUMNS = 200  # of wider tables this many columns, evenly spaced, get odd values
+_IDLE_VALUES = 50  # different ones of each column that the program does not read
 _UNKNOWN = "a category that fit has not seen"
 _DAY = 86_400e6  # microseconds
 _UNIT = {"datetime": 1.0, "timedelta": 1e6}  # of which times are whole numbers in a source
@@ -166,7 +167,7 @@ def _random_columns(
     program: Program, cuts: dict[int, np.ndarray], n: int, rng: np.random.Generator
 ) -> list[np.ndarray]:
     scales = column_scales(program)
-    keys = _keys(program)
+    keys, read = _keys(program), set(program.read_columns())
     share_missing = min(0.02, 0.5 / len(program.columns))  # a source may refuse such rows
     columns = []
     for position, column in enumerate(program.columns):
@@ -190,6 +191,8 @@ def _random_columns(
         if len(numeric):
             known = rng.random(n) < 0.8
             values[known] = rng.choice(numeric, known.sum())
+        if position not in read:  # text to the source, perhaps: it reads a few values much faster
+            values = rng.choice(values[:_IDLE_VALUES], n)
         values[rng.random(n) < share_missing] = np.nan
         unit = _UNIT.get(column.kind)
         columns.append(values if unit is None else np.round(values * unit) / unit)

@@ -118,7 +118,10 @@ def open_checkpoint(path: Path, *, key: str | None = None, trusted: bool = False
 
 def _from_file(path: Path, key: str | None, trusted: bool) -> Checkpoint:
     if not path.is_file():
-        raise FileNotFoundError(f"A checkpoint must be there. Got {path}, which is not a file.")
+        raise FileNotFoundError(
+            f"A checkpoint must be there. Got {path}, which is not a file. Check the name; a "
+            "pattern such as '*.pt' is not searched."
+        )
     with open(path, "rb") as file:
         start = file.read(64)
     metadata: Mapping[str, str] = {}

@@ -170,7 +170,8 @@ def _checked(
     """Check the parameters that no other part does, and return the paths."""
     if not isinstance(paths, Iterable) or isinstance(paths, str | bytes | os.PathLike):
         raise TypeError(
-            f"The 'paths' parameter must be a list of paths. Got {paths!r}. Put it into a list."
+            f"The 'paths' parameter must be a list of paths. Got {paths!r}. List the files, the "
+            "oldest first: folders and patterns such as '*.pt' are not searched."
         )
     wanted = []
     for path in paths:

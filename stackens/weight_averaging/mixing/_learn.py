@@ -44,6 +44,7 @@ def learn_mixing(
     max_epochs: int = 50,
     patience: int = 5,
     max_evaluations: int = 300,
+    greater_is_better: bool = True,
     random_state: int | None = None,
     verbose: int = 0,
 ) -> LearnedMixing:
@@ -69,8 +70,8 @@ def learn_mixing(
         ``DataLoader``; or a function that returns a new iterator of batches for each epoch. The
         batches of a generator are kept in memory.
     evaluate : callable, default=None
-        ``evaluate(model)`` -> score, or one for each row, greater is better, instead of `loss` and
-        `data`. It should look at rows that no network was trained on.
+        ``evaluate(model)`` -> score, or one for each row, instead of `loss` and `data`. It should
+        look at rows that no network was trained on.
     network : torch.nn.Module, default=None
         The module that state dicts or checkpoints belong to. It is copied, never changed.
     key : str or None, default=None
@@ -102,6 +103,8 @@ def learn_mixing(
         Epochs without a better loss on the held-out rows after which learning ends.
     max_evaluations : int, default=300
         Calls of `evaluate` in the search, after those for the start.
+    greater_is_better : bool, default=True
+        Whether that is so for `evaluate`; False for a loss.
     random_state : int, default=None
         Seed of the held-out rows and of the order of the batches.
     verbose : int, default=0
@@ -148,6 +151,12 @@ def learn_mixing(
             "learn_mixing needs either 'loss' with 'data', or 'evaluate'. Got "
             f"{given or 'neither'}. Give a loss where there is a gradient, a score otherwise."
         )
+    if not callable(evaluate if loss is None else loss):
+        raise TypeError(
+            "The 'loss' and 'evaluate' parameters must be functions. Got "
+            f"{evaluate if loss is None else loss!r:.100}. Give one such as "
+            "torch.nn.functional.cross_entropy, or lambda model: model.score(X, y)."
+        )
     if constraint not in CONSTRAINTS:
         raise ValueError(
             f"The 'constraint' parameter must be one of {CONSTRAINTS}. Got {constraint!r} instead."
@@ -169,8 +178,9 @@ def learn_mixing(
         groups = groups_of(ingredients.mixed_names, per)
         first = _start_weights(start, len(groups), len(ingredients.names), constraint)
         if loss is None:
+            sign = 1.0 if greater_is_better else -1.0
             return _by_trial(
-                ingredients, groups, evaluate, first, constraint, max_evaluations, verbose
+                ingredients, groups, evaluate, sign, first, constraint, max_evaluations, verbose
             )
         rng = np.random.default_rng(random_state)
         training, held_out = split_arrays(data, validation, validation_fraction, rng)
@@ -261,17 +271,18 @@ def _by_trial(
     ingredients: Ingredients,
     groups: Mapping[str, list[str]],
     evaluate: Any,
+    sign: float,
     first: NDArray[np.float64] | None,
     constraint: Constraint,
     max_evaluations: int,
     verbose: int,
 ) -> LearnedMixing:
-    """Search the weights by a score."""
+    """Search the weights by a score, times a sign that makes the greater the better."""
 
     def score(weights: NDArray[np.float64]) -> Score:
         values = np.ravel(numbers_of(evaluate(ingredients.merge(weights, groups))))
         usable = values.size and np.isfinite(values).all()
-        return Score(values if usable else np.array([-np.inf]))
+        return Score(sign * values if usable else np.array([-np.inf]))
 
     tried: list[tuple[str, Score]] = []
     if first is None:

@@ -177,7 +177,7 @@ class Dare(Rule):
     ----------
     drop_rate : float, default=0.9
         From 0 to below 1; the paper's p.
-    seed : int, default=0
+    random_state : int, default=0
         Another seed drops other elements.
     then : Rule, default=TaskArithmetic()
         What merges the differences, over a base of zeros.
@@ -198,7 +198,7 @@ class Dare(Rule):
     """
 
     drop_rate: float = 0.9
-    seed: int = 0
+    random_state: int = 0
     then: Rule = field(default_factory=TaskArithmetic)
 
     needs_base = True
@@ -209,10 +209,10 @@ class Dare(Rule):
                 "The 'drop_rate' parameter of Dare must be at least 0 and below 1. Got "
                 f"{self.drop_rate!r}. Give the share of differences to drop, such as 0.9."
             )
-        if not isinstance(self.seed, Integral):
+        if not isinstance(self.random_state, Integral):
             raise TypeError(
-                f"The 'seed' parameter of Dare must be a whole number. Got {self.seed!r}. Give one "
-                "such as 0."
+                "The 'random_state' parameter of Dare must be a whole number. Got "
+                f"{self.random_state!r}. Give one such as 0."
             )
         if not isinstance(self.then, Rule):
             raise TypeError(
@@ -248,7 +248,7 @@ class Dare(Rule):
 
     def _kept(self, model: int, name: str, offset: int, size: int) -> NDArray[np.bool_]:
         """Which elements stay: 32 random bits for each, of which a counter step gives eight."""
-        digest = hashlib.sha256(f"{self.seed}\n{model}\n{name}".encode()).digest()
+        digest = hashlib.sha256(f"{self.random_state}\n{model}\n{name}".encode()).digest()
         generator = Philox(key=int.from_bytes(digest[:16], "little"))
         generator.advance(offset // 8)
         skipped = offset % 8

@@ -157,3 +157,10 @@ def test_ordinary_rows_lie_where_the_cuts_do():
     assert known.max() < 6.5
     assert {"x", "y"} <= set(kind)
     np.testing.assert_array_equal(number, ordinary_rows(program, 40)[0])
+
+
+def test_columns_that_nothing_reads_have_few_values():
+    probes = make_probes(_program())
+    read, idle = probes.columns[0], probes.columns[3]
+    assert 20 < len(np.unique(idle[~np.isnan(idle)])) <= 50
+    assert len(np.unique(read)) > 1000

@@ -93,7 +93,7 @@ def test_rules_on_files_are_rules_on_arrays(npz_files, states, tmp_path):
     for path, state in zip(npz_files, floats, strict=True):
         np.savez(path, **state)
     output = tmp_path / "merged.npz"
-    for rule in ("slerp", "ties", "task_arithmetic", wa.rules.Dare(seed=3), "model_stock"):
+    for rule in ("slerp", "ties", "task_arithmetic", wa.rules.Dare(random_state=3), "model_stock"):
         models, base = (floats[:2], None) if rule == "slerp" else (floats[1:], floats[0])
         paths = npz_files[:2] if rule == "slerp" else npz_files[1:]
         wa.merge_checkpoints(paths, output, rule=rule, base=None if base is None else npz_files[0])

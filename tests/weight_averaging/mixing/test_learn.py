@@ -330,3 +330,24 @@ def test_free_weights_leave_a_mask_alone(by):
     )
     assert torch.equal(mix.model.mask, mask)
     assert abs(score(mix.model)) < 0.1
+
+
+@pytest.mark.parametrize(
+    "options", [{"evaluate": "accuracy"}, {"loss": "cross_entropy", "data": (X, Y)}]
+)
+def test_measures_must_be_functions(options, models):
+    with pytest.raises(TypeError, match="must be functions. Got '(accuracy|cross_entropy)'"):
+        wa.learn_mixing(models, **options)
+
+
+def test_a_loss_can_be_searched_as_well():
+    models = [{"w": np.array([1.0])}, {"w": np.array([5.0])}]
+
+    def loss(model):
+        return (model["w"].item() - 2) ** 2
+
+    found = wa.learn_mixing(models, evaluate=loss, greater_is_better=False, max_evaluations=60)
+    same = wa.learn_mixing(models, evaluate=lambda model: -loss(model), max_evaluations=60)
+    np.testing.assert_array_equal(found.weights, same.weights)
+    assert found.loss == same.loss == pytest.approx(0.0, abs=1e-3)
+    assert found.start_loss == 1.0

@@ -37,13 +37,20 @@ def test_scores_are_losses_with_their_errors():
     assert scores["se"].to_dict() == pytest.approx({"start": 0.1, "learnt": np.nan}, nan_ok=True)
 
 
-def test_the_picture_shows_a_bar_for_each_group():
-    pytest.importorskip("matplotlib")
-    import matplotlib.pyplot as plt
+def test_it_says_what_learning_gained():
+    assert repr(learned()) == "<LearnedMixing of a, b: 2 groups, loss 0.1, at the start 0.2>"
+    assert learned().summary() == (
+        "The learnt mixture of 2 models has a loss of 0.1 on the rows held out, the best start "
+        "(start) 0.2."
+    )
+    assert learned()._repr_html_().startswith("<p>The learnt mixture of 2 models has")
+    assert learned() != learned()  # as two objects: arrays do not compare to one answer
 
-    ax = learned().plot()
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["body", "head"]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
-    _, own = plt.subplots()
-    assert learned().plot(ax=own) is own
-    plt.close("all")
+
+def test_the_picture_shows_a_bar_for_each_group():
+    matplotlib = pytest.importorskip("matplotlib.figure")
+    display = learned((0.0, 0.5)).plot()
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == ["body", "head"]
+    assert [text.get_text() for text in display.ax_.get_legend().get_texts()] == ["a", "b"]
+    own = matplotlib.Figure().add_subplot()
+    assert learned().plot(ax=own).ax_ is own

@@ -19,7 +19,7 @@ def test_a_name_stands_for_the_rule_with_its_defaults(name):
 
 
 def test_a_rule_is_returned_as_it_is():
-    rule = Dare(0.5, seed=3)
+    rule = Dare(0.5, random_state=3)
     assert rule_for(rule) is rule
 
 

@@ -165,14 +165,14 @@ def test_dare_drops_at_the_rate_and_rescales_the_others(drop_rate):
 
 def test_dare_draws_anew_for_seed_model_and_name():
     first = kept(Dare(0.5), n=2)
-    others = [first[1], kept(Dare(0.5, seed=1))[0], kept(Dare(0.5), name="v")[0]]
+    others = [first[1], kept(Dare(0.5, random_state=1))[0], kept(Dare(0.5), name="v")[0]]
     for other in others:
         assert abs((first[0] == other).mean() - 0.5) < 0.01
     np.testing.assert_array_equal(kept(Dare(0.5), n=2), first)
 
 
 def test_dare_is_the_same_in_pieces_of_any_size():
-    rule = Dare(0.7, seed=3)
+    rule = Dare(0.7, random_state=3)
     arrays, base = problem(n=2, shape=(BLOCK + 100,))
     whole = rule(arrays, [0.4, 0.6], base=base, name="w")
     for size in (1, 3, 8, 1000):
@@ -189,7 +189,7 @@ def test_dare_is_the_same_in_pieces_of_any_size():
 
 def test_dare_has_these_bits_everywhere():
     # The first 16 of one key, so that another platform or numpy would show.
-    bits = kept(Dare(0.5, seed=42), size=16, name="layer.weight")[0]
+    bits = kept(Dare(0.5, random_state=42), size=16, name="layer.weight")[0]
     assert "".join("01"[int(bit)] for bit in bits) == "1011000011110010"
 
 
@@ -242,7 +242,7 @@ def test_the_kept_share_is_not_one_more_by_rounding():
     [
         (lambda: Ties(density="half"), ValueError),
         (lambda: Dare(drop_rate=None), ValueError),
-        (lambda: Dare(seed=None), TypeError),
+        (lambda: Dare(random_state=None), TypeError),
         (lambda: Dare(then="ties"), TypeError),
         (lambda: TaskArithmetic("2"), ValueError),
     ],
