@@ -209,6 +209,7 @@ def _where_known(splits: list[Split], soft: np.ndarray) -> list[Split]:
 def _searched(search: Search, plan: Plan) -> dict[str, list[Candidate]]:
     """Try mixes on one size, sizes with the best mix, then mixes and settings of the size taken.
 
+    The best mixes are tried once more with the best settings.
     Plain students are tried in the same sizes and settings.
 
     Returns
@@ -223,27 +224,33 @@ def _searched(search: Search, plan: Plan) -> dict[str, list[Candidate]]:
         search.run(new.values())
         tried.update(new)
 
-    def mixes_by_score() -> list[Mix]:
+    def by_score() -> list[Candidate]:
         scores = search.evaluate(list(tried)).scores.sort_values(ascending=False, kind="stable")
-        return [tried[name].mix for name in scores.index]
+        return [tried[name] for name in scores.index]
+
+    def best_mixes(n: int) -> list[Mix]:
+        return list(dict.fromkeys(candidate.mix for candidate in by_score()))[:n]
 
     def run_mixes(recipe: Student) -> None:
         run(Candidate(recipe, mix) for mix in plan.mixes)
-        mixed = [mix for mix in mixes_by_score() if mix.extra == MIXED]
+        mixed = [candidate.mix for candidate in by_score() if candidate.mix.extra == MIXED]
         run(Candidate(recipe, replace(mix, extra=plan.other_rows)) for mix in mixed[:1])
 
     taken = plan.recipes[len(plan.recipes) // 2]
     run_mixes(taken)
     if len(plan.recipes) > 1:
-        mix = mixes_by_score()[0]
+        (mix,) = best_mixes(1)
         lessons = search.trials[0].lessons
         recipes = promising(plan.recipes, lessons, mix, plan.random_state, plan.verbose)
         run(Candidate(recipe, mix) for recipe in recipes)
         taken = tried[plan.rule(search.frame(list(tried), search.evaluate(list(tried))))].recipe
         run_mixes(taken)
     if plan.tunes:
-        mix = mixes_by_score()[0]
-        run(Candidate(recipe, mix) for recipe in taken.variants())
+        mix, *others = best_mixes(3)
+        settings = [taken, *taken.variants()]
+        run(Candidate(recipe, mix) for recipe in settings)
+        best = next(candidate.recipe for candidate in by_score() if candidate.recipe in settings)
+        run(Candidate(best, mix) for mix in others)
     distilled = list(tried.values())
     plain = list({c.recipe.label: Candidate(c.recipe, PLAIN_MIX) for c in distilled}.values())
     search.run(plain)

@@ -5,10 +5,12 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
 
 import stackens as se
 from stackens.distillation import _distil, _trial
+from stackens.distillation._search import Search
 from stackens.distillation._trial import Measured, measure_student
 from stackens.distillation.students import TreeStudent
 
@@ -159,3 +161,31 @@ def test_tables_of_a_few_rows_are_set_aside_in_fewer_folds():
 def test_a_cross_fit_is_needed_to_fit_from_one():
     with pytest.raises(TypeError, match="Got list"):
         distilled().fit_from([1])
+
+
+def test_what_is_tried_with_what(monkeypatch):
+    tried, run = [], Search.run
+
+    def recorded(search, candidates):
+        new = list(candidates)
+        tried.extend(new)
+        return run(search, new)
+
+    monkeypatch.setattr(Search, "run", recorded)
+    se.DistilledClassifier(
+        LogisticRegression(), student="lightgbm", outer=0.3, cv=3, guard=False, random_state=0
+    ).fit(X, Y)
+    labels = list(dict.fromkeys(candidate.recipe.label for candidate in tried))
+    usual, *variants = labels
+    assert variants == [variant.label for variant in tried[0].recipe.variants()]
+    mixes = {
+        label: {c.mix.words for c in tried if c.recipe.label == label and not c.mix.is_plain}
+        for label in labels
+    }
+    kinds = [words.partition(", ")[2] for words in mixes[usual]]
+    assert kinds.count("") == kinds.count("mixup rows") == 3
+    assert kinds.count("munge rows") == 1  # with the best weight alone
+    assert set.intersection(*(mixes[label] for label in labels))  # the best mix in all settings
+    assert max(len(mixes[label]) for label in variants) in (1, 3)  # three in the best of them
+    plain = [c.recipe.label for c in tried if c.mix.is_plain]
+    assert sorted(plain) == sorted(labels)

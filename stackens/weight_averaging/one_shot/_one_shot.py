@@ -60,7 +60,7 @@ def one_shot_merge(
         What inputs look like, one schema for each; before any scaler where sites send scalers.
         None takes that in the folder, or else those that the sites sent, by their rows. The
         nearer it is to real inputs, the nearer the merged network comes to the ensemble: quantiles
-        (`InputSchema.describe`) do much better than a range.
+        (`InputSchema.describe`) do much better than a range, and correlations a little better.
     data : array, tensor or tuple of them, default=None
         Public rows without labels, in place of a schema.
     steps : int, default=1500
@@ -118,10 +118,11 @@ def one_shot_merge(
     -----
     What to expect, of four LSTMs of 128 units that read digits row by row, each trained on its own
     part of 1,400 images (mean accuracy over three seeds, ``benchmarks/one_shot.py``). With equal
-    parts: sites 91%, best site 92%, ensemble 94.6%, plain average 28%, aligned average 84%, merged
-    94.4%. With label skew: sites 77%, best site 87%, ensemble 94.5%, plain average 33%, aligned
-    average 60%, merged 93.4%. There sites sent quantiles of their inputs; where the server knew
-    nothing but a range and a smoothness, the merged networks had 92.6% and 90.8% (two seeds).
+    parts: sites 91%, best site 92%, ensemble 94.6%, plain average 28%, aligned average 83%, merged
+    94.9%. With label skew: sites 77%, best site 87%, ensemble 94.5%, plain average 33%, aligned
+    average 60%, merged 93.2%. There sites sent what `InputSchema.describe` tells of their inputs
+    with ``detailed=True``; where the server knew nothing but a range and a smoothness, the merged
+    networks had 92.8% and 91.2% (two seeds).
 
     References
     ----------

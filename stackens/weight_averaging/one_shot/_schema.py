@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from stackens.weight_averaging.one_shot._fields import default_lengths, uniform_fields
+from stackens.weight_averaging.one_shot._correlations import (
+    alike_axes,
+    axis_correlations,
+    correlation_length,
+    places_differ,
+)
+from stackens.weight_averaging.one_shot._fields import default_lengths, factor_of, uniform_fields
+from stackens.weight_averaging.one_shot._tokens import count_transitions, draw_tokens
 
 __all__ = ["InputSchema"]
 
 _ENDS = (1e-4, 1 - 1e-4)  # normal draws stay within 3.7 deviations
 _TRIMMED = np.linspace(0.005, 0.995, 9)  # of many rows no single one shows in these quantiles
-_ALIKE = 0.3  # correlation of neighbours from which an axis is smooth
-_MOST_ALIKE = 0.9999  # of which a length is finite
+_ASYMMETRY = 1e-6  # of a matrix of correlations that has been rounded
 _FEW_LEVELS = 20  # whole numbers that span no more than this have their ends declared
 
 
@@ -24,10 +31,11 @@ _FEW_LEVELS = 20  # whole numbers that span no more than this have their ends de
 class InputSchema:
     """The declared look of one input of a network, from which synthetic inputs are drawn.
 
-    Numbers are random but smooth fields; tokens are independent. With only a range, rows are of all
-    kinds that it allows, grey ones and black-and-white ones; with quantiles, or mean and
-    deviation, numbers are as common as declared. The nearer draws come to real inputs, the better
-    what is distilled on them: declare the smoothness if you know it.
+    Numbers are random but smooth fields, or correlated as declared; tokens are independent, or
+    chains in which each goes by the one before. With only a range, rows are of all kinds that it
+    allows, grey ones and black-and-white ones; with quantiles, or mean and deviation, numbers are
+    as common as declared. The nearer draws come to real inputs, the better what is distilled on
+    them: declare correlations or the smoothness if you know them.
 
     Parameters
     ----------
@@ -50,10 +58,17 @@ class InputSchema:
     smooth_axes : tuple of int, default=None
         Axes of ``shape`` along which neighbours are alike. None means all but the last, which
         are features; images in torch's order have ``(1, 2)``.
+    correlations : sequence of array-like or None, default=None
+        For each axis of ``shape`` a matrix of how far the numbers along it go together, in place
+        of a smoothness, or None. They are correlations of normal scores: of the numbers once their
+        ranks have been made normal.
     vocabulary : int, default=None
         For tokens, which have no range: they are whole numbers from 0 to ``vocabulary - 1``.
     frequencies : array-like of shape (vocabulary,), default=None
         How common each token is; None means all the same.
+    transitions : array-like of shape (vocabulary + 1, vocabulary), default=None
+        Row i: how common each token is after token i, along the last axis; the last row: how
+        common each is as the first. ``frequencies`` stand in for rows of zeros.
 
     Raises
     ------
@@ -81,8 +96,10 @@ class InputSchema:
     integer: Any = False
     smoothness: Any = None
     smooth_axes: tuple[int, ...] | None = None
+    correlations: Any = None
     vocabulary: int | None = None
     frequencies: Any = None
+    transitions: Any = None
 
     def __post_init__(self) -> None:
         shape = tuple(np.atleast_1d(self.shape).tolist())
@@ -106,8 +123,9 @@ class InputSchema:
                 f"'deviation', or 'quantiles'. Got {given or 'none of them'}. Give one of the "
                 "three, or 'vocabulary' for tokens."
             )
-        if self.frequencies is not None:
-            raise _wrong("frequencies", "come with a vocabulary", self.frequencies)
+        for name in ("frequencies", "transitions"):
+            if getattr(self, name) is not None:
+                raise _wrong(name, "come with a vocabulary", getattr(self, name))
         for name in given[0]:
             self._set_numbers(name, leading=1 if name == "quantiles" else 0)
         if self.low is not None and not (self.low <= self.high).all():
@@ -131,9 +149,38 @@ class InputSchema:
                 raise _wrong("smoothness", "be lengths of at least zero, in steps", self.smoothness)
             if not np.isfinite(lengths).all():
                 raise _wrong("smoothness", "be finite", self.smoothness)
+        if self.correlations is not None:
+            self._check_correlations()
+
+    def _check_correlations(self) -> None:
+        must = "be one matrix or None for each axis of 'shape'"
+        try:
+            matrices = [
+                None if one is None else np.array(one, dtype=np.float64)
+                for one in self.correlations
+            ]
+        except (TypeError, ValueError) as error:
+            raise _wrong("correlations", must, self.correlations) from error
+        if len(matrices) != len(self.shape):
+            raise _wrong("correlations", must, f"{len(matrices)} of them")
+        for n, matrix in zip(self.shape, matrices, strict=True):
+            if matrix is None:
+                continue
+            if matrix.shape != (n, n):
+                raise _wrong("correlations", must, f"shape {matrix.shape} for an axis of {n}")
+            if (
+                not (np.abs(matrix) <= 1 + _ASYMMETRY).all()
+                or not np.allclose(np.diag(matrix), 1.0)
+                or not np.allclose(matrix, matrix.T, atol=_ASYMMETRY)
+            ):
+                raise _wrong(
+                    "correlations", "be symmetric, from -1 to 1, and 1 on the diagonal", matrix
+                )
+        object.__setattr__(self, "correlations", tuple(matrices))
 
     def _check_tokens(self) -> None:
-        numeric = ("low", "high", "mean", "deviation", "quantiles", "smoothness", "smooth_axes")
+        numeric = ["low", "high", "mean", "deviation", "quantiles"]
+        numeric += ["smoothness", "smooth_axes", "correlations"]
         if odd := [name for name in numeric if getattr(self, name) is not None]:
             raise ValueError(
                 f"An input schema of tokens has a vocabulary and no {', '.join(odd)}. Got both. "
@@ -141,13 +188,16 @@ class InputSchema:
             )
         if not isinstance(self.vocabulary, int | np.integer) or self.vocabulary < 1:
             raise _wrong("vocabulary", "be a whole number above zero", self.vocabulary)
-        if self.frequencies is not None:
-            self._set_numbers("frequencies", leading=1)
-            common = self.frequencies
-            if common.shape != (self.vocabulary,) or (common < 0).any() or not common.sum() > 0:
+        for name, before in {"frequencies": (), "transitions": (self.vocabulary + 1,)}.items():
+            if getattr(self, name) is None:
+                continue
+            self._set_numbers(name, leading=1)
+            common, size = getattr(self, name), (*before, self.vocabulary)
+            if common.shape != size or (common < 0).any() or not common.sum() > 0:
+                numbers = " times ".join(map(str, size))
                 raise _wrong(
-                    "frequencies",
-                    f"be {self.vocabulary} numbers of at least zero, one above it",
+                    name,
+                    f"be {numbers} numbers of at least zero, one above it",
                     f"shape {common.shape}",
                 )
 
@@ -186,13 +236,15 @@ class InputSchema:
             float64, or int64 for tokens.
         """
         if self.vocabulary is not None:
-            if self.frequencies is None:
+            if self.frequencies is None and self.transitions is None:
                 return rng.integers(self.vocabulary, size=(n, *self.shape))
-            common = self.frequencies / self.frequencies.sum()
-            return rng.choice(self.vocabulary, size=(n, *self.shape), p=common)
+            common = np.ones(self.vocabulary) if self.frequencies is None else self.frequencies
+            return draw_tokens((n, *self.shape), common, self.transitions, rng)
         # a range says nothing of the margins within it
         any_margins = self.low is not None
-        uniform = uniform_fields(n, self.shape, self._lengths(), rng, any_margins=any_margins)
+        uniform = uniform_fields(
+            n, self.shape, self._lengths(), rng, factors=self._factors, any_margins=any_margins
+        )
         if self.mean is not None:
             values = self.mean + self.deviation * ndtri(np.clip(uniform, *_ENDS))
         elif self.quantiles is not None:
@@ -204,8 +256,13 @@ class InputSchema:
                 return np.where(self.integer, np.clip(whole, self.low, self.high), values)
         return np.where(self.integer, np.rint(values), values)
 
+    @cached_property
+    def _factors(self) -> dict[int, NDArray[np.float64]]:
+        matrices = enumerate(self.correlations or ())
+        return {axis: factor_of(matrix) for axis, matrix in matrices if matrix is not None}
+
     def _lengths(self) -> dict[int, tuple[float, ...]]:
-        axes = self.smooth_axes or ()
+        axes = [axis for axis in self.smooth_axes or () if axis not in self._factors]
         if self.smoothness is None:
             return {axis: default_lengths(self.shape[axis]) for axis in axes}
         lengths = np.atleast_1d(np.asarray(self.smoothness, dtype=np.float64))
@@ -220,6 +277,7 @@ class InputSchema:
         *,
         smooth_axes: tuple[int, ...] | None = None,
         vocabulary: int | None = None,
+        detailed: bool = False,
     ) -> InputSchema:
         """Declare what rows look like; for a site to run, which then sends the declaration alone.
 
@@ -227,8 +285,14 @@ class InputSchema:
         last axis, and on every axis that is not smooth) over all rows and positions, from the 0.5%
         to the 99.5% one, which of few rows are nearly the extremes; which features are whole
         numbers, and the ends of those with up to 21 values; along which axes neighbours are alike,
-        and one number for how much. With ``vocabulary``: how common each token is. It is not
-        differentially private.
+        and one number for how much. With ``vocabulary``: how common each token is.
+
+        ``detailed=True`` reveals more, for a better merged network: of axes of up to 64 positions
+        or features the correlations along them; quantiles of each position, where positions differ
+        as pixels of digits do, of 100 rows and more with up to 1,024 numbers; of up to 256 tokens
+        how often one follows another, without pairs rarer than three.
+
+        Neither is differentially private.
 
         Parameters
         ----------
@@ -239,6 +303,8 @@ class InputSchema:
             neighbours are alike in ``X``, about as far as along the smoothest, if there are any.
         vocabulary : int, default=None
             For tokens.
+        detailed : bool, default=False
+            Whether to tell how the numbers or tokens of a row go together, too.
 
         Returns
         -------
@@ -260,24 +326,35 @@ class InputSchema:
             )
         shape = rows.shape[1:]
         if vocabulary is not None:
-            counts = np.bincount(rows.reshape(-1).astype(np.int64), minlength=vocabulary)
-            return cls(shape=shape, vocabulary=vocabulary, frequencies=counts)
+            tokens = rows.astype(np.int64)
+            counts = np.bincount(tokens.reshape(-1), minlength=vocabulary)
+            return cls(
+                shape=shape,
+                vocabulary=vocabulary,
+                frequencies=counts,
+                transitions=count_transitions(tokens, counts) if detailed else None,
+            )
         rows = rows.astype(np.float64)
-        axes = _alike_axes(rows) if smooth_axes is None else smooth_axes
+        axes = alike_axes(rows) if smooth_axes is None else smooth_axes
         over = (0, *(axis + 1 for axis in range(len(shape) - 1) if axis in axes))
         whole = (rows == np.rint(rows)).all(axis=over, keepdims=True)[0]
+        own = next((i for i, n in enumerate(whole.shape[:-1]) if n > 1), whole.ndim - 1)
+        integer = whole.reshape(whole.shape[own:])
+        if detailed and places_differ(rows, over):
+            over, own = (0,), 0
         quantiles = np.quantile(rows, _TRIMMED, axis=over, keepdims=True)[:, 0]
         lowest, highest = rows.min(axis=over, keepdims=True), rows.max(axis=over, keepdims=True)
         few = whole & (highest - lowest <= _FEW_LEVELS)[0]
         quantiles[0] = np.where(few, lowest[0], quantiles[0])
         quantiles[-1] = np.where(few, highest[0], quantiles[-1])
-        own = next((i for i, n in enumerate(whole.shape[:-1]) if n > 1), whole.ndim - 1)
+        correlations = axis_correlations(rows, over) if detailed else []
         return cls(
             shape=shape,
-            quantiles=quantiles.reshape(len(quantiles), *whole.shape[own:]),
-            integer=whole.reshape(whole.shape[own:]),
-            smoothness=_correlation_length(rows, axes) if axes else None,
+            quantiles=quantiles.reshape(len(quantiles), *quantiles.shape[own + 1 :]),
+            integer=integer,
+            smoothness=correlation_length(rows, axes) if axes else None,
             smooth_axes=axes,
+            correlations=correlations if any(one is not None for one in correlations) else None,
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -286,7 +363,12 @@ class InputSchema:
         given = {name: value for name, value in fields.items() if value is not None}
         if not np.any(self.integer):
             del given["integer"]
-        return {name: np.asarray(value).tolist() for name, value in given.items()}
+        plain = {
+            name: np.asarray(v).tolist() for name, v in given.items() if name != "correlations"
+        }
+        if self.correlations is not None:
+            plain["correlations"] = [None if m is None else m.tolist() for m in self.correlations]
+        return plain
 
 
 def _between(quantiles: NDArray, uniform: NDArray) -> NDArray[np.float64]:
@@ -302,48 +384,6 @@ def _between(quantiles: NDArray, uniform: NDArray) -> NDArray[np.float64]:
     lower = np.take_along_axis(levels, below, axis=0)
     upper = np.take_along_axis(levels, below + 1, axis=0)
     return lower + (upper - lower) * (place - below)
-
-
-def _correlation_length(rows: NDArray[np.float64], axes: tuple[int, ...]) -> float:
-    """Return the length at which a squared-exponential field is as alike as neighbours here."""
-    over = (0, *(axis + 1 for axis in range(rows.ndim - 2) if axis in axes))
-    alike = [value for axis, value in _alike(rows, over).items() if axis in axes]
-    mean = float(np.clip(np.mean(alike), 0.0, _MOST_ALIKE)) if alike else 0.0
-    return float(np.sqrt(-0.5 / np.log(mean))) if mean > 0.05 else 0.0
-
-
-def _alike_axes(rows: NDArray[np.float64]) -> tuple[int, ...]:
-    """Return the axes along which neighbours are alike over rows; if none, all but the last.
-
-    One length is declared for all of them: what is alike over less than half of the longest, as
-    features beside time are, is left out. The columns of a table are in any order: rows with one
-    axis have none.
-    """
-    if rows.ndim == 2:
-        return ()
-    alike = _alike(rows, (0,))
-    most = float(np.clip(max(alike.values(), default=0.0), 0.0, _MOST_ALIKE))
-    least = max(_ALIKE, most**4)  # of a squared-exponential field at half the length
-    found = tuple(axis for axis, value in alike.items() if value >= least)
-    return found or tuple(range(rows.ndim - 2))
-
-
-def _alike(rows: NDArray[np.float64], over: tuple[int, ...]) -> dict[int, float]:
-    """Return, for each axis, the correlation of neighbours along it, standardised over axes."""
-    centred = rows - rows.mean(axis=over, keepdims=True)
-    deviations = centred.std(axis=over, keepdims=True)
-    scaled = centred / np.where(deviations > 0, deviations, 1.0)
-    spread = float(np.mean(scaled**2)) or 1.0  # below 1 where some numbers never change
-    return {
-        axis: float(
-            np.mean(
-                np.take(scaled, range(n - 1), axis + 1) * np.take(scaled, range(1, n), axis + 1)
-            )
-        )
-        / spread
-        for axis in range(rows.ndim - 1)
-        if (n := rows.shape[axis + 1]) > 1
-    }
 
 
 def _wrong(name: str, must: str, got: Any) -> ValueError:

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from stackens.weight_averaging.one_shot._fields import default_lengths, uniform_fields
+from stackens.weight_averaging.one_shot._fields import (
+    default_lengths,
+    factor_of,
+    uniform_fields,
+)
 
 
 def neighbours(fields, axis):
@@ -51,6 +55,29 @@ def test_margins_are_uniform_unless_any_are_wanted():
 
     assert spread(False) == pytest.approx([0.25] * 4, abs=0.03)
     assert spread(True)[[0, 3]].min() > 0.3
+
+
+def test_places_along_several_axes_have_levels_of_their_own_where_margins_are_unknown():
+    rng = np.random.default_rng(0)
+    fields = uniform_fields(3000, (6, 4), {}, rng, any_margins=True)
+    same_feature = np.corrcoef(fields[:, 0, 0], fields[:, 5, 0])[0, 1]
+    other_feature = np.corrcoef(fields[:, 0, 0], fields[:, 5, 1])[0, 1]
+    assert same_feature > other_feature + 0.1
+
+
+def test_factors_bring_correlations():
+    wanted = np.array([[1.0, 0.7, -0.4], [0.7, 1.0, 0.2], [-0.4, 0.2, 1.0]])
+    fields = uniform_fields(
+        4000, (3,), {}, np.random.default_rng(0), factors={0: factor_of(wanted)}
+    )
+    assert np.corrcoef(fields.T) == pytest.approx(wanted, abs=0.06)
+    assert fields.mean(axis=0) == pytest.approx([0.5] * 3, abs=0.02)
+
+
+def test_a_factor_of_what_is_no_matrix_of_correlations_is_of_the_nearest():
+    impossible = np.array([[1.0, 0.9, -0.9], [0.9, 1.0, 0.9], [-0.9, 0.9, 1.0]])
+    factor = factor_of(impossible)
+    assert np.diag(factor @ factor.T) == pytest.approx(1)
 
 
 def test_the_seed_decides():

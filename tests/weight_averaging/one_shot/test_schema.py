@@ -97,6 +97,17 @@ def test_the_same_seed_gives_the_same_draws():
         ({"shape": (4,), "vocabulary": 0}, "'vocabulary'"),
         ({"shape": (4,), "vocabulary": 3, "frequencies": [1, 1]}, "be 3 numbers"),
         ({"shape": (4,), "vocabulary": 3, "frequencies": [0, 0, 0]}, "one above it"),
+        ({"shape": (4,), "low": 0, "high": 1, "transitions": [[1]]}, "come with a vocabulary"),
+        ({"shape": (4,), "vocabulary": 2, "transitions": np.ones((2, 2))}, "be 3 times 2 numbers"),
+        ({"shape": (4,), "vocabulary": 2, "transitions": -np.ones((3, 2))}, "at least zero"),
+        ({"shape": (4,), "vocabulary": 2, "correlations": [np.eye(4)]}, "no correlations"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "correlations": 0.5}, "one matrix or None"),
+        ({"shape": (4, 2), "low": 0, "high": 1, "correlations": [None]}, "one matrix or None"),
+        ({"shape": (2,), "low": 0, "high": 1, "correlations": ["a"]}, "one matrix or None"),
+        ({"shape": (2,), "low": 0, "high": 1, "correlations": [np.eye(3)]}, "axis of 2"),
+        ({"shape": (2,), "low": 0, "high": 1, "correlations": [np.ones((2, 2)) * 2]}, "symmetric"),
+        ({"shape": (2,), "low": 0, "high": 1, "correlations": [[[1, np.nan]] * 2]}, "symmetric"),
+        ({"shape": (2,), "low": 0, "high": 1, "correlations": [[[1, 0.5], [0, 1]]]}, "symmetric"),
     ],
 )
 def test_declarations_that_make_no_sense_are_refused(given, message):
@@ -175,6 +186,48 @@ def test_describe_gives_no_extreme_of_a_single_row_away():
 def test_describe_counts_tokens():
     schema = InputSchema.describe(np.array([[0, 1], [1, 1]]), vocabulary=4)
     assert schema.frequencies.tolist() == [1, 3, 0, 0]
+
+
+def test_draws_are_correlated_as_declared():
+    features = np.array([[1.0, -0.8, 0.0], [-0.8, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    rows = draw(
+        InputSchema(shape=(30, 3), mean=0, deviation=1, smoothness=5, correlations=[None, features])
+    )
+    assert np.corrcoef(rows.reshape(-1, 3).T) == pytest.approx(features, abs=0.1)
+    assert np.corrcoef(rows[:, 3, 0], rows[:, 4, 0])[0, 1] > 0.9  # still smooth along time
+
+
+def test_a_description_of_rows_draws_their_like():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(500, 10, 1)).cumsum(axis=1)
+    rows = np.concatenate([np.exp(first), 5 - 2 * first + rng.normal(size=first.shape)], axis=2)
+    assert InputSchema.describe(rows).correlations is None
+    schema = InputSchema.describe(rows, detailed=True)
+    assert [matrix.shape for matrix in schema.correlations] == [(10, 10), (2, 2)]
+    drawn = draw(schema)
+    together = np.corrcoef(np.log(drawn[:, 5, 0]), drawn[:, 5, 1])[0, 1]
+    assert together == pytest.approx(np.corrcoef(first[:, 5, 0], rows[:, 5, 1])[0, 1], abs=0.1)
+
+
+def test_places_with_levels_of_their_own_keep_them():
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(size=(300, 6, 2))
+    assert InputSchema.describe(rows, detailed=True).quantiles.shape == (9, 2)
+    rows += np.arange(6)[:, None]  # such as an hour of the day
+    few = InputSchema.describe(rows[:50], detailed=True)  # would nearly be the rows
+    assert few.quantiles.shape == InputSchema.describe(rows).quantiles.shape == (9, 2)
+    schema = InputSchema.describe(rows, detailed=True)
+    assert schema.quantiles.shape == (9, 6, 2)
+    assert draw(schema).mean(axis=0) == pytest.approx(rows.mean(axis=0), abs=0.1)
+
+
+def test_described_tokens_follow_each_other_as_in_the_rows():
+    rows = (np.arange(300)[:, None] + np.arange(8)) % 5  # each is followed by the next
+    assert InputSchema.describe(rows, vocabulary=5).transitions is None
+    schema = InputSchema.describe(rows, vocabulary=5, detailed=True)
+    assert schema.transitions.shape == (6, 5)
+    drawn = draw(schema)
+    assert ((drawn[:, :-1] + 1) % 5 == drawn[:, 1:]).mean() > 0.9
 
 
 def test_rows_with_missing_values_are_not_described():

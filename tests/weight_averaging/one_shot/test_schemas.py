@@ -15,6 +15,10 @@ SCHEMAS = {
     "normal": InputSchema(shape=(5, 2), mean=0, deviation=[1, 2], smooth_axes=()),
     "quantiles": InputSchema(shape=(5, 2), quantiles=[[0, 1], [0.1, 7]]),
     "tokens": InputSchema(shape=(7,), vocabulary=9, frequencies=np.arange(9)),
+    "correlated": InputSchema(
+        shape=(5, 2), low=0, high=1, correlations=[None, [[1, 0.5], [0.5, 1]]]
+    ),
+    "chains": InputSchema(shape=(7,), vocabulary=2, transitions=[[0, 1], [1, 3], [1, 1]]),
 }
 
 
