@@ -35,8 +35,8 @@ class Plan:
     mixes : list of Mix
         Of teacher, truth and extra rows; a single one is taken as it is.
     other_rows : str
-        Another way to make rows, tried with the soft weight that is best with mixed ones. Students
-        of classes gain most from munge, those of values from resampled cells (measured on seven
+        Another way to make rows, tried with the soft weight that is best with mixed ones: munge
+        for classes, resampled cells for values, of which the other gains less (measured on seven
         tables of 600 to 800 rows, with LightGBM, one tree and a network).
     scoring : Scoring
     outer : "auto", int, float, splitter, iterable or None
